@@ -1,0 +1,385 @@
+"""What a witness saw of one training script: plain data, no torch, no syntax nodes, serialisable.
+
+Both witnesses (the source reader and the live audit) fill the same `Trace`; the checks read nothing else. Facts are three-valued: a
+field typed `bool | None` is yes, no, or unknown, and a check may fire only on what is established. Things refer to each other by
+their index in the trace, so that a trace survives JSON (see `freezelint.serialise`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+Witness = Literal["source", "live"]
+Origin = Literal["pretrained", "fresh", "unknown"]
+Role = Literal["norm", "dropout", "embedding", "plain", "container"]
+Gradient = Literal["none", "zero", "nonzero", "unknown"]
+Intent = Literal["freeze", "unfreeze"]
+EventKind = Literal[
+    "built",  # a model was constructed or first seen
+    "loaded",  # parameters received stored weights
+    "frozen",  # requires_grad became (or was set) False
+    "unfrozen",  # requires_grad became (or was set) True
+    "no-effect",  # an assignment that looks like a freeze and that nothing reads; `name` is the attribute
+    "to-train",
+    "to-eval",
+    "replaced",  # a module of a model was exchanged for, or extended by, a new one; `name` is its path
+    "statistics-reset",
+    "optimizer-built",
+    "group-added",
+    "schedule-built",
+    "iterator-exhausted",  # a spent iterator of parameters was handed to `name`
+    "detached",  # a tensor was cut from the graph; `parameters` lay behind it
+    "gradient-forced",  # requires_grad was switched on for a tensor that is no parameter (a loss, an input)
+    "backward",
+    "stepped",
+]
+
+
+@dataclass(frozen=True)
+class Location:
+    """A span of source text; lines and columns count from 1. `calls` are the call sites that led there, innermost first."""
+
+    path: str
+    line: int
+    column: int = 1
+    end_line: int | None = None
+    end_column: int | None = None
+    function: str = ""
+    calls: tuple[Location, ...] = ()
+
+    def at(self) -> tuple[str, int]:
+        """The path and the line: two events with the same `at` come from one statement."""
+        return (self.path, self.line)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor that can be trained. `paths` has several entries when it is tied, and none for a tensor outside every module.
+
+    `attached` is False for an orphan: a parameter that an optimizer or an event still refers to, but that no living module holds
+    (`paths` then tells where it was when it was last seen).
+    """
+
+    id: int
+    model: int | None
+    paths: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    bytes: int
+    origin: Origin = "unknown"
+    attached: bool = True
+    built: Location | None = None
+
+    @property
+    def path(self) -> str:
+        return self.paths[0] if self.paths else ""
+
+    @property
+    def numel(self) -> int:
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+@dataclass(frozen=True)
+class Norm:
+    """How a normalisation layer is set up. `tracks` is `track_running_stats`; `momentum` None means cumulative averaging."""
+
+    has_statistics: bool
+    tracks: bool
+    momentum: float | None
+    affine: bool = True
+    reset: int | None = None  # the event that reset the running statistics
+    batches_since_reset: int | None = None
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module of a model. `path` is dotted and empty for the model itself; `parameters` are its own, not its children's."""
+
+    path: str
+    class_name: str
+    library: str  # top-level package that defines the class: "torch", "torchvision", "__main__", …
+    role: Role
+    parameters: tuple[int, ...] = ()
+    norm: Norm | None = None
+    dropout: float | None = None  # probability, for dropout and stochastic depth
+    overrides_train: bool = (
+        False  # its class (or an ancestor module's class in the model) defines its own `train()`
+    )
+    assigned: int | None = None  # the "replaced" event that put it where it is
+
+
+@dataclass(frozen=True)
+class Model:
+    """A tree of modules, in definition order; the first is the model itself. `parameters` are ids into `Trace.parameters`."""
+
+    index: int
+    name: str  # the variable that holds it in the user's code, "model" where none is known
+    class_name: str
+    library: str
+    modules: tuple[Module, ...]
+    parameters: tuple[int, ...]
+    built: Location | None = None
+
+    @cached_property
+    def by_path(self) -> dict[str, Module]:
+        return {module.path: module for module in self.modules}
+
+    def within(self, path: str) -> list[Module]:
+        """The module at `path` and everything below it."""
+        prefix = f"{path}."
+        return [m for m in self.modules if not path or m.path == path or m.path.startswith(prefix)]
+
+    def parameters_within(self, path: str) -> list[int]:
+        """Ids of all parameters of the module at `path` and below, each once, in definition order."""
+        return list(dict.fromkeys(p for module in self.within(path) for p in module.parameters))
+
+    def ancestors(self, path: str) -> list[Module]:
+        """The modules that contain the one at `path`, from its parent up to the model itself."""
+        found = []
+        while path:
+            path = path.rpartition(".")[0]
+            if path in self.by_path:
+                found.append(self.by_path[path])
+        return found
+
+
+@dataclass(frozen=True)
+class Group:
+    """One parameter group. `lr` is the rate in force; `initial_lr` what a schedule remembers; both None when unknown."""
+
+    parameters: tuple[int, ...]
+    lr: float | None = None
+    initial_lr: float | None = None
+    weight_decay: float | None = None
+    momentum: float | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer as it was built: its groups then, and the events that built it and extended it."""
+
+    index: int
+    name: str
+    class_name: str
+    groups: tuple[Group, ...]
+    built: int | None = None  # event
+    added: tuple[int, ...] = ()  # "group-added" events
+    wrapper_filters: bool = False  # a trainer built it, not the user's code
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning rate schedule over one optimizer."""
+
+    class_name: str
+    optimizer: int
+    built: int | None = None  # event
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened, in order (`index`). `steps_before` counts the optimizer steps that were complete by then."""
+
+    index: int
+    kind: EventKind
+    location: Location | None
+    parameters: tuple[int, ...] = ()
+    modules: tuple[
+        tuple[int, str], ...
+    ] = ()  # (model, path): for modes the receiver of the call, e.g. (0, "") for `model.train()`
+    optimizer: int | None = None
+    name: str = ""
+    value: str = ""
+    steps_before: int = 0
+    patterns: tuple[
+        str, ...
+    ] = ()  # substrings or prefixes that the enclosing condition compares parameter names with
+    zipped: bool = False  # the enclosing loop pairs modules with parameters by `zip`
+    says: Intent | None = None  # what the surrounding code claims to do (function name or comment)
+    says_where: str = ""  # the words that claim it, e.g. "function `freeze_backbone`"
+    only_writes: bool | None = (
+        None  # the one constant that this function ever writes to requires_grad, if there is just one
+    )
+    wholly_frozen: bool | None = None  # for modes: every parameter of the receiver was frozen at that moment
+    before_forward: bool = False  # no module had run yet
+
+
+@dataclass(frozen=True)
+class ParameterState:
+    """What one step did to one parameter. `cause` is the event that last set `trainable`."""
+
+    trainable: bool | None
+    cause: int | None = None
+    gradient: Gradient = "unknown"
+    moved: bool | None = (
+        None  # by `optimizer.step()` where an optimizer holds it; else by anything between two steps
+    )
+
+
+@dataclass(frozen=True)
+class ModuleState:
+    """What one step did to one module. Flags are those of its calls in this step; `order` counts first calls from 0, None = did not run."""
+
+    training: bool | None
+    cause: int | None = None  # the event that last set `training`
+    ran: bool | None = None
+    order: int | None = None
+    with_gradient: bool | None = None  # some call ran with grad mode on
+    without_gradient: bool | None = None  # some call ran with grad mode off
+    input_requires_grad: bool | None = None
+    output_requires_grad: bool | None = None
+    statistics_moved: bool | None = None
+    saved_bytes: int | None = None  # memory that autograd kept for this module's own operations
+    cut_by_checkpoint: bool | None = None  # ran in a reentrant checkpoint none of whose inputs required grad
+
+
+@dataclass(frozen=True)
+class OptimizerState:
+    """An optimizer as it stands at one step; `stepping` marks the one whose step this is."""
+
+    optimizer: int
+    stepping: bool
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class GradientLeaf:
+    """A tensor that is no parameter, fed to a model while requiring grad. `used`: optimised, or its gradient is read (None: unknown)."""
+
+    model: int | None
+    module: str
+    shape: tuple[int, ...]
+    used: bool | None
+    forced: int | None = None  # the "gradient-forced" event
+
+
+@dataclass(frozen=True)
+class Step:
+    """The state at one optimizer step. `parameters` and `modules` are keyed by parameter id and by (model, path)."""
+
+    index: int
+    phase: Literal[
+        "step", "backward", "optimizer-built"
+    ]  # a completed step, or how far a script got that failed before one
+    event: int | None
+    parameters: dict[int, ParameterState]
+    modules: dict[int, dict[str, ModuleState]]  # model -> path -> state
+    optimizers: tuple[OptimizerState, ...] = ()
+    leaves: tuple[GradientLeaf, ...] = ()
+    loss_reaches_nothing: bool | None = (
+        None  # backward started from a leaf: the loss is not connected to any parameter
+    )
+
+    def module(self, model: int, path: str) -> ModuleState | None:
+        return self.modules.get(model, {}).get(path)
+
+    @cached_property
+    def holders(self) -> dict[int, list[tuple[int, int]]]:
+        """For each parameter the (optimizer, position of the group) pairs that hold it."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for state in self.optimizers:
+            for position, group in enumerate(state.groups):
+                for parameter in group.parameters:
+                    found.setdefault(parameter, []).append((state.optimizer, position))
+        return found
+
+    def held_by(self, parameter: int) -> list[tuple[int, int]]:
+        return self.holders.get(parameter, [])
+
+    @property
+    def stepping(self) -> OptimizerState | None:
+        return next((state for state in self.optimizers if state.stepping), None)
+
+    def group_of(self, parameter: int) -> Group | None:
+        """The first group that holds the parameter."""
+        for state in self.optimizers:
+            for group in state.groups:
+                if parameter in group.parameters:
+                    return group
+        return None
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Something that could not be established, and why. `path` is empty where it concerns the whole run."""
+
+    what: str
+    why: str
+    path: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the witness did not get as far as a training step (or not as far as was asked)."""
+
+    kind: Literal[
+        "crash",
+        "exit",
+        "timeout",
+        "killed",
+        "no-step",
+        "no-weights",
+        "no-graph",
+        "empty-optimizer",
+        "bad-factory",
+    ]
+    message: str
+    location: Location | None = None
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All evidence of one script by one witness."""
+
+    witness: Witness
+    target: str  # path of the script, as the user wrote it
+    models: tuple[Model, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    optimizers: tuple[Optimizer, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    events: tuple[Event, ...] = ()
+    steps: tuple[Step, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    failure: Failure | None = None
+    pending_unfreezes: tuple[
+        Location, ...
+    ] = ()  # statements that unfreeze something and that have not run yet
+    steps_done: int = 0
+    step_seconds: float | None = field(default=None, compare=False)
+
+    def event(self, index: int | None) -> Event | None:
+        return None if index is None else self.events[index]
+
+    def location(self, index: int | None) -> Location | None:
+        """Where the event with this index happened."""
+        return None if index is None else self.events[index].location
+
+    def events_of(self, *kinds: EventKind) -> list[Event]:
+        return [event for event in self.events if event.kind in kinds]
+
+    def model_of(self, parameter: int) -> Model | None:
+        model = self.parameters[parameter].model
+        return None if model is None else self.models[model]
+
+    @cached_property
+    def owners(self) -> dict[int, tuple[int, str]]:
+        """For each parameter the (model, path) of the module that owns it (the first one, when it is tied)."""
+        found: dict[int, tuple[int, str]] = {}
+        for model in self.models:
+            for module in model.modules:
+                for parameter in module.parameters:
+                    found.setdefault(parameter, (model.index, module.path))
+        return found
+
+    @property
+    def completed(self) -> list[Step]:
+        """The steps that really were optimizer steps."""
+        return [step for step in self.steps if step.phase == "step"]

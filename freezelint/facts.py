@@ -1,0 +1,79 @@
+"""Questions that several checks ask of the evidence. Pure functions of the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from freezelint.evidence import Event, Model, Module, ModuleState, Step, Trace
+
+
+def is_frozen(step: Step, parameter: int) -> bool:
+    """Whether the parameter is known to be frozen in this step."""
+    state = step.parameters.get(parameter)
+    return state is not None and state.trainable is False
+
+
+def is_trainable(step: Step, parameter: int) -> bool:
+    """Whether the parameter is known to be trainable in this step."""
+    state = step.parameters.get(parameter)
+    return state is not None and state.trainable is True
+
+
+def is_toggled(trace: Trace, parameter: int) -> bool:
+    """Whether the parameter is trainable in some step of the trace: frozen only for part of an iteration (GANs, actor-critic)."""
+    return any(is_trainable(step, parameter) for step in trace.completed)
+
+
+def wholly_frozen(step: Step, parameters: Iterable[int]) -> bool:
+    """Whether there are parameters and every one is known to be frozen."""
+    states = [is_frozen(step, parameter) for parameter in parameters]
+    return bool(states) and all(states)
+
+
+def frozen_blocks(model: Model, step: Step) -> list[Module]:
+    """The largest modules all of whose parameters are frozen: none lies inside another. In definition order."""
+    found: list[Module] = []
+    for module in model.modules:
+        inside = any(not outer.path or module.path.startswith(f"{outer.path}.") for outer in found)
+        if not inside and wholly_frozen(step, model.parameters_within(module.path)):
+            found.append(module)
+    return found
+
+
+def modules_that_ran(model: Model, step: Step) -> Iterator[tuple[Module, ModuleState]]:
+    """The modules of the model that ran in this step, with their states, in order of first execution."""
+    states = step.modules.get(model.index, {})
+    ran = [
+        (module, states[module.path])
+        for module in model.modules
+        if module.path in states and states[module.path].ran
+    ]
+    yield from sorted(ran, key=lambda pair: -1 if pair[1].order is None else pair[1].order)
+
+
+def trains(model: Model, step: Step) -> bool:
+    """Whether the step trains something of this model: a parameter that is trainable, optimised and got a gradient."""
+    for parameter in model.parameters:
+        state = step.parameters.get(parameter)
+        if state and state.trainable and state.gradient == "nonzero" and step.held_by(parameter):
+            return True
+    return False
+
+
+def subject(trace: Trace, parameter: int) -> str:
+    """How findings name a parameter as their subject: the model's name and the dotted path."""
+    model = trace.model_of(parameter)
+    path = trace.parameters[parameter].path or f"tensor {parameter}"
+    return f"{model.name}.{path}" if model else path
+
+
+def subjects(trace: Trace, parameters: Iterable[int]) -> tuple[str, ...]:
+    """`subject` of each."""
+    return tuple(subject(trace, parameter) for parameter in parameters)
+
+
+def last_before(trace: Trace, event: Event, *kinds: str) -> Iterator[Event]:
+    """Earlier events of these kinds, the latest first."""
+    for earlier in reversed(trace.events[: event.index]):
+        if earlier.kind in kinds:
+            yield earlier

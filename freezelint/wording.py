@@ -1,0 +1,100 @@
+"""How findings name things: long lists of parameters are told as the modules that cover them, with ranges and counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from freezelint.evidence import Location, Model, Trace
+
+_NUMBERED = re.compile(r"^(.*?)(\d+)$")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 parameter`, `3 parameters`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listing(names: Sequence[str], most: int = 4) -> str:
+    """Names in backquotes, numbered neighbours as ranges, a long list cut short: "`layer1`…`layer3`, `fc`, and 2 more"."""
+    items = _ranges(names)
+    shown, rest = items[:most], items[most:]
+    if rest:
+        return f"{', '.join(shown)} and {len(rest)} more"
+    if len(shown) > 1:
+        return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return "".join(shown)
+
+
+def covering(model: Model, parameters: Collection[int]) -> list[str]:
+    """The fewest dotted names that stand for exactly these parameters: whole modules where all of a module is meant."""
+    wanted = set(parameters)
+    names: list[str] = []
+    covered: set[int] = set()
+    for module in model.modules:
+        inside = model.parameters_within(module.path)
+        if inside and wanted.issuperset(inside) and not covered.issuperset(inside):
+            names.append(module.path or model.name)
+            covered.update(inside)
+            continue
+    if missing := wanted - covered:
+        names.extend(_own_names(model, missing))
+    return names
+
+
+def parameters_named(trace: Trace, parameters: Collection[int], most: int = 4) -> str:
+    """How to name these parameters in a message, e.g. "`conv1`, `bn1` and `layer1`…`layer3` (46 parameters)"."""
+    names: list[str] = []
+    for model in trace.models:
+        names.extend(covering(model, [p for p in parameters if trace.parameters[p].model == model.index]))
+    for parameter in parameters:
+        if trace.parameters[parameter].model is None:
+            names.append(
+                trace.parameters[parameter].path or f"a tensor of shape {trace.parameters[parameter].shape}"
+            )
+    text = listing(names, most)
+    return text if len(parameters) == 1 else f"{text} ({plural(len(parameters), 'parameter')})"
+
+
+def line(location: Location | None) -> str:
+    """`line 12`, or `an unknown line`."""
+    return "an unknown line" if location is None else f"line {location.line}"
+
+
+def size(count: float) -> str:
+    """A number of bytes for reading: `512 B`, `3.4 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def _own_names(model: Model, parameters: Iterable[int]) -> list[str]:
+    owner = {p: module.path for module in model.modules for p in module.parameters}
+    return [owner[p] for p in sorted(parameters) if p in owner]
+
+
+def _ranges(names: Sequence[str]) -> list[str]:
+    """Backquoted names; three or more consecutive numbers under one stem become one item."""
+    items: list[str] = []
+    position = 0
+    while position < len(names):
+        end = _run(names, position)
+        if end - position >= 3:
+            items.append(f"`{names[position]}`…`{names[end - 1]}`")
+        else:
+            items.extend(f"`{name}`" for name in names[position:end])
+        position = end
+    return list(dict.fromkeys(items))
+
+
+def _run(names: Sequence[str], start: int) -> int:
+    """The end of the run of consecutively numbered names that begins at `start`."""
+    end = start + 1
+    while end < len(names):
+        before, after = _NUMBERED.match(names[end - 1]), _NUMBERED.match(names[end])
+        if not (before and after and before[1] == after[1] and int(after[2]) == int(before[2]) + 1):
+            break
+        end += 1
+    return end
