@@ -26,11 +26,13 @@ EventKind = Literal[
     "to-eval",
     "replaced",  # a module of a model was exchanged for, or extended by, a new one; `name` is its path
     "statistics-reset",
+    "norm-set",  # momentum or track_running_stats was assigned on an existing norm layer; `name` is the attribute
     "optimizer-built",
     "group-added",
     "schedule-built",
     "iterator-exhausted",  # a spent iterator of parameters was handed to `name`
     "detached",  # a tensor was cut from the graph; `parameters` lay behind it
+    "checkpointed",  # a reentrant checkpoint ran none of whose inputs requires grad
     "gradient-forced",  # requires_grad was switched on for a tensor that is no parameter (a loss, an input)
     "backward",
     "stepped",
@@ -94,6 +96,7 @@ class Norm:
     affine: bool = True
     reset: int | None = None  # the event that reset the running statistics
     batches_since_reset: int | None = None
+    set_by: int | None = None  # the "norm-set" event that last gave it its momentum or track_running_stats
 
 
 @dataclass(frozen=True)

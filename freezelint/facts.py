@@ -24,6 +24,34 @@ def is_toggled(trace: Trace, parameter: int) -> bool:
     return any(is_trainable(step, parameter) for step in trace.completed)
 
 
+def unfrozen_after(trace: Trace, step: Step, parameter: int) -> bool:
+    """Whether the parameter does not stay frozen: it is trainable in a later step, or a statement after this step unfreezes it."""
+    if any(is_trainable(later, parameter) for later in trace.completed if later.index > step.index):
+        return True
+    now = -1 if step.event is None else step.event
+    return any(event.index > now and parameter in event.parameters for event in trace.events_of("unfrozen"))
+
+
+def frozen_by_design(trace: Trace, step: Step, parameter: int) -> bool:
+    """Whether the parameter's own class froze it, not the user (sinusoidal positions): what was built along with it is trainable."""
+    cause, built = trace.location(step.parameters[parameter].cause), trace.parameters[parameter].built
+    model = trace.model_of(parameter)
+    if model is None or parameter not in trace.owners:
+        return False
+    if cause is None:
+        together = model.by_path[trace.owners[parameter][1]].parameters
+    elif built is not None and cause.at() == built.at():
+        together = tuple(p for p in model.parameters if _built_at(trace, p) == built.at())
+    else:
+        return False
+    return any(is_trainable(step, other) for other in together)
+
+
+def _built_at(trace: Trace, parameter: int) -> tuple[str, int] | None:
+    built = trace.parameters[parameter].built
+    return built.at() if built else None
+
+
 def wholly_frozen(step: Step, parameters: Iterable[int]) -> bool:
     """Whether there are parameters and every one is known to be frozen."""
     states = [is_frozen(step, parameter) for parameter in parameters]
@@ -38,6 +66,26 @@ def frozen_blocks(model: Model, step: Step) -> list[Module]:
         if not inside and wholly_frozen(step, model.parameters_within(module.path)):
             found.append(module)
     return found
+
+
+def whole_modules(model: Model, parameters: Iterable[int]) -> list[Module]:
+    """The largest modules all of whose parameters are among these: none lies inside another. In definition order."""
+    wanted = set(parameters)
+    with_wanted: set[str] = set()
+    with_others: set[str] = set()
+    for module in model.modules:
+        if module.parameters:
+            around = {module.path, *(outer.path for outer in model.ancestors(module.path))}
+            if not wanted.isdisjoint(module.parameters):
+                with_wanted |= around
+            if not wanted.issuperset(module.parameters):
+                with_others |= around
+    whole = with_wanted - with_others
+    return [
+        module
+        for module in model.modules
+        if module.path in whole and not any(outer.path in whole for outer in model.ancestors(module.path))
+    ]
 
 
 def modules_that_ran(model: Model, step: Step) -> Iterator[tuple[Module, ModuleState]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from freezelint.evidence import Location, Model, Trace
+from freezelint.facts import whole_modules
 
 _NUMBERED = re.compile(r"^(.*?)(\d+)$")
 
@@ -13,6 +14,11 @@ _NUMBERED = re.compile(r"^(.*?)(\d+)$")
 def plural(count: int, noun: str) -> str:
     """`1 parameter`, `3 parameters`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def agree(count: int, one: str, several: str) -> str:
+    """The form of a word that goes with this count: `agree(3, "runs", "run")` is `run`."""
+    return one if count == 1 else several
 
 
 def listing(names: Sequence[str], most: int = 4) -> str:
@@ -27,26 +33,33 @@ def listing(names: Sequence[str], most: int = 4) -> str:
 
 
 def covering(model: Model, parameters: Collection[int]) -> list[str]:
-    """The fewest dotted names that stand for exactly these parameters: whole modules where all of a module is meant."""
-    wanted = set(parameters)
+    """The fewest dotted names of modules that stand for these parameters: a whole block where all of it is meant, else the layers."""
+    names, missing = _whole_modules(model, parameters)
+    owner = {p: module.path for module in model.modules for p in module.parameters}
+    return [*names, *(owner[p] for p in missing if p in owner)]
+
+
+def _whole_modules(model: Model, parameters: Collection[int]) -> tuple[list[str], list[int]]:
+    """Names of the largest modules all of whose parameters are meant, and the parameters that are in none of them."""
     names: list[str] = []
     covered: set[int] = set()
-    for module in model.modules:
+    for module in whole_modules(model, parameters):
         inside = model.parameters_within(module.path)
-        if inside and wanted.issuperset(inside) and not covered.issuperset(inside):
+        if not covered.issuperset(inside):
             names.append(module.path or model.name)
             covered.update(inside)
-            continue
-    if missing := wanted - covered:
-        names.extend(_own_names(model, missing))
-    return names
+    return names, sorted(set(parameters) - covered)
 
 
 def parameters_named(trace: Trace, parameters: Collection[int], most: int = 4) -> str:
     """How to name these parameters in a message, e.g. "`conv1`, `bn1` and `layer1`…`layer3` (46 parameters)"."""
     names: list[str] = []
     for model in trace.models:
-        names.extend(covering(model, [p for p in parameters if trace.parameters[p].model == model.index]))
+        whole, missing = _whole_modules(
+            model, [p for p in parameters if trace.parameters[p].model == model.index]
+        )
+        # Where only part of a layer is meant, the layer's name would say too much.
+        names.extend([*whole, *(trace.parameters[p].path for p in missing)])
     for parameter in parameters:
         if trace.parameters[parameter].model is None:
             names.append(
@@ -61,6 +74,16 @@ def line(location: Location | None) -> str:
     return "an unknown line" if location is None else f"line {location.line}"
 
 
+def lines(locations: Sequence[Location]) -> str:
+    """`line 12`, `lines 12 and 14`, `lines 3, 5, 9 and 2 more`."""
+    numbers = [str(number) for number in dict.fromkeys(location.line for location in locations)]
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    shown, rest = numbers[:3], len(numbers) - 3
+    last = f"{rest} more" if rest > 0 else shown.pop()
+    return f"lines {', '.join(shown)} and {last}"
+
+
 def size(count: float) -> str:
     """A number of bytes for reading: `512 B`, `3.4 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
@@ -68,11 +91,6 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
-
-
-def _own_names(model: Model, parameters: Iterable[int]) -> list[str]:
-    owner = {p: module.path for module in model.modules for p in module.parameters}
-    return [owner[p] for p in sorted(parameters) if p in owner]
 
 
 def _ranges(names: Sequence[str]) -> list[str]:

@@ -175,7 +175,10 @@ class Story:
         """`optimizer.add_param_group` with everything under these names."""
         group = self.group(*names, lr=lr)
         self.groups[optimizer].append(group)
-        return self.event("group-added", line, optimizer=optimizer, parameters=group.parameters)
+        event = self.event("group-added", line, optimizer=optimizer, parameters=group.parameters)
+        built = self.optimizers[optimizer]
+        self.optimizers[optimizer] = replace(built, added=(*built.added, event.index))
+        return event
 
     def step(
         self,

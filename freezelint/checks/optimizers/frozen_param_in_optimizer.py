@@ -5,33 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from freezelint.evidence import OptimizerState, Step, Trace
-from freezelint.facts import is_frozen, is_toggled, subjects
+from freezelint.facts import frozen_by_design, is_frozen, is_toggled, subjects, unfrozen_after
 from freezelint.finding import Fault, Related
-from freezelint.wording import line, parameters_named
+from freezelint.wording import lines, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Silent for toggles within an iteration, and wherever the script still has an unfreeze ahead of it."""
+    """One finding an optimizer. Silent for toggles, for what the model's own class froze, and while an unfreeze is still ahead."""
+    told: set[int] = set()
     if trace.pending_unfreezes:
         return
     for step in trace.completed:
-        if step.stepping:
-            yield from _frozen_in(trace, step, step.stepping)
+        if step.stepping and step.stepping.optimizer not in told:
+            faults = list(_frozen_in(trace, step, step.stepping))
+            told.update(step.stepping.optimizer for _ in faults)
+            yield from faults
 
 
 def _frozen_in(trace: Trace, step: Step, state: OptimizerState) -> Iterator[Fault]:
-    held = [p for group in state.groups for p in group.parameters if trace.parameters[p].attached]
-    frozen = [p for p in held if is_frozen(step, p) and not is_toggled(trace, p)]
+    held = list(dict.fromkeys(p for group in state.groups for p in group.parameters))
+    frozen = [p for p in held if _stays_frozen(trace, step, p)]
     if not frozen or len(frozen) == len(held):
         return
     optimizer = trace.optimizers[state.optimizer]
-    cause = trace.location(step.parameters[frozen[0]].cause)
-    where = f" (frozen on {line(cause)})" if cause else ""
+    causes = [trace.location(step.parameters[p].cause) for p in frozen]
+    places = list(dict.fromkeys(cause for cause in causes if cause))
+    where = f" (frozen on {lines(places)})" if places else ""
     yield Fault(
         f"{optimizer.class_name} holds {parameters_named(trace, frozen)}, which cannot train{where}; "
         "give it the trainable parameters only",
         trace.location(optimizer.built),
         subjects(trace, frozen),
-        (Related(cause, "frozen here"),) if cause else (),
+        tuple(Related(place, "frozen here") for place in places),
         {"frozen": len(frozen), "held": len(held)},
     )
+
+
+def _stays_frozen(trace: Trace, step: Step, parameter: int) -> bool:
+    if not trace.parameters[parameter].attached or not is_frozen(step, parameter):
+        return False
+    changes = is_toggled(trace, parameter) or unfrozen_after(trace, step, parameter)
+    return not changes and not frozen_by_design(trace, step, parameter)

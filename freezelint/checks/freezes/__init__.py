@@ -1,0 +1,1 @@
+"""Rules about freezes that do not take, or take too much."""

@@ -1,0 +1,1 @@
+"""Rules about gradients: computed for nothing, or cut off."""

@@ -1,0 +1,1 @@
+"""Heads, learning rates and the order of unfreezing."""

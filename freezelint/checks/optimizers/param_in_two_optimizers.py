@@ -1,0 +1,67 @@
+"""FRZ205: one parameter is stepped by two optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from freezelint.evidence import Step, Trace
+from freezelint.facts import is_frozen, subjects
+from freezelint.finding import Fault, Related
+from freezelint.wording import line, parameters_named
+
+
+def check(trace: Trace) -> Iterator[Fault]:
+    """Silent for one optimizer after the other (a rebuilt one, Adam and then L-BFGS): the two must take turns, or share a backward."""
+    stepping = [(step.stepping.optimizer, step) for step in trace.completed if step.stepping]
+    indices = sorted({index for index, _ in stepping})
+    for first, second in combinations(indices, 2):
+        turns = [(index, step) for index, step in stepping if index in (first, second)]
+        if _take_turns([index for index, _ in turns]) or _share_a_backward(trace, turns):
+            yield from _shared(trace, first, second, turns)
+
+
+def _take_turns(order: list[int]) -> bool:
+    """Whether one of the two steps again after the other has stepped."""
+    changes = sum(1 for before, after in zip(order, order[1:], strict=False) if before != after)
+    return changes >= 2
+
+
+def _share_a_backward(trace: Trace, turns: list[tuple[int, Step]]) -> bool:
+    """Whether both step on the same gradients: no backward lies between their steps."""
+    for (one, before), (other, after) in zip(turns, turns[1:], strict=False):
+        if one == other or before.event is None or after.event is None or min(before.event, after.event) < 0:
+            continue
+        if "LBFGS" in trace.optimizers[other].class_name:  # calls backward itself, inside its step
+            continue
+        kinds = [event.kind for event in trace.events]
+        if "backward" in kinds[: before.event] and "backward" not in kinds[before.event : after.event]:
+            return True
+    return False
+
+
+def _shared(trace: Trace, first: int, second: int, turns: list[tuple[int, Step]]) -> Iterator[Fault]:
+    common = set.intersection(*(_trained_by(index, turns) for index in (first, second)))
+    shared = sorted(parameter for parameter in common if trace.parameters[parameter].attached)
+    if not shared:
+        return
+    optimizers = trace.optimizers[first], trace.optimizers[second]
+    places = [trace.location(optimizer.built) for optimizer in optimizers]
+    yield Fault(
+        f"{parameters_named(trace, shared)} are stepped by two optimizers, {optimizers[0].class_name} ({line(places[0])}) and "
+        f"{optimizers[1].class_name} ({line(places[1])}), each with its own rate and state; give every parameter to one of them",
+        places[1] or places[0],
+        subjects(trace, shared),
+        (Related(places[0], f"{optimizers[0].class_name} takes them here first"),) if places[0] and places[1] else (),
+        {"shared": len(shared)},
+    )
+
+
+def _trained_by(optimizer: int, turns: list[tuple[int, Step]]) -> set[int]:
+    """What this optimizer holds, and does not know as frozen, in its own steps."""
+    found: set[int] = set()
+    for index, step in turns:
+        if index == optimizer and step.stepping:
+            held = {p for group in step.stepping.groups for p in group.parameters}
+            found.update(p for p in held if not is_frozen(step, p))
+    return found

@@ -1,0 +1,1 @@
+"""What the tool has to say about its own work."""

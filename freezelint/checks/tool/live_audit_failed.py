@@ -1,0 +1,53 @@
+"""FRZ003: the live audit could not reach a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from freezelint.evidence import Failure, Trace
+from freezelint.facts import is_trainable
+from freezelint.finding import Fault
+from freezelint.wording import plural
+
+_ADVICE = {
+    "crash": "make the script run by itself, or use `--hermetic` if it lacks data, weights or network",
+    "exit": "give the script the arguments it needs after `--`",
+    "timeout": "allow more time with `--timeout`, or give the script less to do before its first step",
+    "killed": "run the script by itself to see whether it runs out of memory",
+    "no-step": "check the script that trains, with the arguments after `--` that make it train",
+    "no-weights": "allow the download, or audit with `--hermetic` and random weights",
+    "no-graph": "compute the loss from trainable parameters, outside `no_grad` and without `detach`",
+    "empty-optimizer": "hand the optimizer the parameters that are to be trained",
+    "bad-factory": "return `(model, optimizer, step)` from the factory",
+}
+
+
+def check(trace: Trace) -> Iterator[Fault]:
+    """Silent where another rule already says why there was nothing to step."""
+    failure = trace.failure
+    if failure is None or _is_explained(trace, failure):
+        return
+    what = " ".join(failure.message.split()).rstrip(".") or "it stopped for an unknown reason"
+    where = f" (line {failure.location.line})" if failure.location else ""
+    advice = failure.advice.rstrip(".") or _ADVICE[failure.kind]
+    yield Fault(
+        f"{_progress(trace)}: {what}{where}; {advice}",
+        failure.location,
+        evidence={"kind": failure.kind, "steps": trace.steps_done},
+    )
+
+
+def _progress(trace: Trace) -> str:
+    if trace.steps_done:
+        return f"the audit ended after {plural(trace.steps_done, 'training step')}"
+    return "no training step was reached"
+
+
+def _is_explained(trace: Trace, failure: Failure) -> bool:
+    """Whether FRZ209 (nothing to train) or FRZ206 (exhausted iterator) tells the cause of this failure."""
+    if failure.kind not in ("no-graph", "empty-optimizer"):
+        return False
+    if trace.events_of("iterator-exhausted"):
+        return True
+    reached = [step for step in trace.steps if step.phase != "step" and step.parameters]
+    return any(not any(is_trainable(step, p) for p in step.parameters) for step in reached)

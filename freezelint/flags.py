@@ -1,0 +1,61 @@
+"""The history of `requires_grad`: which statement set it where, and what it was when a step was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freezelint.evidence import Event, Location, Step, Trace
+
+
+@dataclass(frozen=True)
+class FlagStatement:
+    """Everything that one statement, reached by one chain of calls, froze (or unfroze). In the order of "
+    "the first time it ran."""
+
+    freezes: bool
+    location: Location | None
+    events: tuple[Event, ...]
+
+    @property
+    def parameters(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(p for event in self.events for p in event.parameters))
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(pattern for event in self.events for pattern in event.patterns))
+
+
+def flag_events(trace: Trace) -> dict[int, list[Event]]:
+    """For each parameter the events that froze or unfroze it, in order."""
+    found: dict[int, list[Event]] = {}
+    for event in trace.events_of("frozen", "unfrozen"):
+        for parameter in event.parameters:
+            found.setdefault(parameter, []).append(event)
+    return found
+
+
+def flag_statements(trace: Trace, before_the_first_step: bool = False) -> list[FlagStatement]:
+    """The statements that froze or unfroze something; a loop is one statement, however many events it "
+    "gave."""
+    grouped: dict[tuple[object, ...], list[Event]] = {}
+    for event in trace.events_of("frozen", "unfrozen"):
+        if not (before_the_first_step and event.steps_before):
+            grouped.setdefault((event.kind, event.location or event.index), []).append(event)
+    return [FlagStatement(e[0].kind == "frozen", e[0].location, tuple(e)) for e in grouped.values()]
+
+
+def step_after(trace: Trace, event: Event) -> Step | None:
+    """The first step that came after the event; one that never ended counts, as it has no end that came "
+    "before."""
+    return next((step for step in trace.steps if step.event is None or step.event > event.index), None)
+
+
+def trainable_after(trace: Trace, event: Event, parameter: int) -> bool | None:
+    """Whether the parameter was trainable in the first step after the event; where no step came, what its "
+    "last flag says."""
+    step = step_after(trace, event)
+    if step is not None:
+        state = step.parameters.get(parameter)
+        return None if state is None else state.trainable
+    flags = [e for e in trace.events_of("frozen", "unfrozen") if parameter in e.parameters]
+    return flags[-1].kind == "unfrozen" if flags else True

@@ -1,0 +1,196 @@
+"""Watching the autograd graph: backward calls, cuts by `detach` and `.data`, losses forced to require grad, checkpointing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import checkpoint
+
+from freezelint.live.flags import initialises
+from freezelint.live.journal import Journal
+from freezelint.live.ledger import Ledger
+from freezelint.live.patching import Patches
+from freezelint.live.places import is_user_code, user_location
+
+_MOST_CUTS = 20  # walks of the graph in one step: enough for any cut that matters, cheap where detach is used for logging
+_NO_GRAPH = "does not require grad and does not have a grad_fn"
+
+
+class GraphWatcher:
+    """Records what happens to the graph between a forward and an optimizer step.
+
+    `in_backward` is true while autograd runs: modules that run then are recomputed for checkpointing and say nothing new.
+    """
+
+    def __init__(self, ledger: Ledger, journal: Journal, *, on_no_graph: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._journal = journal
+        self._on_no_graph = on_no_graph
+        self.in_backward = False
+        self.loss_reaches_nothing: bool | None = None
+        self.recording = True
+        self.checkpoint_gradient: bool | None = None  # inside a reentrant checkpoint: whether an input requires grad
+        self._cuts = 0
+        self._suspects: dict[int, tuple[torch.Tensor, nn.Module]] = {}
+        self._read: set[int] = set()
+        self._patches: Patches | None = None
+        self._grad_watched = False
+
+    def install(self, patches: Patches) -> None:
+        self._patches = patches
+        self._watch_backward(patches)
+        self._watch_detach(patches)
+        self._watch_data(patches)
+        self._watch_checkpoint(patches)
+
+    def begin_step(self) -> None:
+        """Forget what belonged to the step before."""
+        self._cuts = 0
+        self.loss_reaches_nothing = None
+        self._suspects.clear()
+        self._read.clear()
+
+    def _watch_backward(self, patches: Patches) -> None:
+        watcher = self
+
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> None:
+            with watcher._running_backward(tensors):
+                original(tensors, *args, **kwargs)
+
+        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            for tensor in inputs if isinstance(inputs, (list, tuple)) else [inputs]:
+                watcher._read.add(id(tensor))
+            with watcher._running_backward(None):
+                return original_grad(outputs, inputs, *args, **kwargs)
+
+        original = patches.replace(torch.autograd, "backward", backward)
+        original_grad = patches.replace(torch.autograd, "grad", grad)
+
+    @contextmanager
+    def _running_backward(self, tensors: Any) -> Iterator[None]:
+        nested, self.in_backward = self.in_backward, True
+        if tensors is not None and not nested:
+            roots = tensors if isinstance(tensors, (list, tuple)) else [tensors]
+            self.loss_reaches_nothing = all(root.grad_fn is None and root.requires_grad for root in roots)
+            self._journal.add("backward", user_location())
+        try:
+            yield
+        except RuntimeError as error:
+            if _NO_GRAPH in str(error) and not nested:
+                self._on_no_graph()
+            raise
+        finally:
+            self.in_backward = nested
+
+    def _watch_detach(self, patches: Patches) -> None:
+        watcher = self
+
+        def detach(tensor: torch.Tensor) -> torch.Tensor:
+            if watcher.recording and tensor.grad_fn is not None and is_user_code(sys._getframe(1)):
+                watcher._cut(tensor)
+            cut: torch.Tensor = original(tensor)
+            return cut
+
+        original = patches.replace(torch.Tensor, "detach", detach)
+
+    def _watch_data(self, patches: Patches) -> None:
+        """`.data` of an activation cuts the graph; `.data` of a parameter is how weights are set by hand."""
+        watcher = self
+        plain: Any = torch._C.TensorBase.data
+
+        def read(tensor: torch.Tensor) -> torch.Tensor:
+            if isinstance(tensor, nn.Parameter):
+                watcher._touched(tensor)
+            elif watcher.recording and tensor.grad_fn is not None and is_user_code(sys._getframe(1)):
+                watcher._cut(tensor)
+            value: torch.Tensor = plain.__get__(tensor)
+            return value
+
+        def write(tensor: torch.Tensor, value: torch.Tensor) -> None:
+            if isinstance(tensor, nn.Parameter):
+                watcher._touched(tensor)
+            plain.__set__(tensor, value)
+
+        patches.replace(torch.Tensor, "data", property(read, write))
+
+    def _touched(self, parameter: nn.Parameter) -> None:
+        """User code reaches into the values of a parameter: unless it only initialises, their origin is no longer known."""
+        entry = self._ledger.find(parameter)
+        if entry is None or entry.origin == "unknown" or not is_user_code(sys._getframe(2)):
+            return
+        location = user_location()
+        if location is not None and not initialises(location):
+            entry.origin = "unknown"
+
+    def _cut(self, tensor: torch.Tensor) -> None:
+        if not torch.is_grad_enabled() or self.in_backward or self._cuts >= _MOST_CUTS:
+            return
+        self._cuts += 1
+        behind = [self._ledger.entry(p).id for p in parameters_behind(tensor)]
+        if behind:
+            record = self._journal.add("detached", user_location())
+            record.parameters.update(dict.fromkeys(behind))
+
+    def _watch_checkpoint(self, patches: Patches) -> None:
+        watcher = self
+        function = checkpoint.CheckpointFunction
+
+        def forward(ctx: Any, run_function: Any, preserve_rng_state: Any, *args: Any) -> Any:
+            outer = watcher.checkpoint_gradient
+            inner = any(isinstance(a, torch.Tensor) and a.requires_grad for a in args)
+            watcher.checkpoint_gradient = inner if outer is None else outer and inner
+            if not inner and watcher.recording:
+                watcher._journal.add("checkpointed", user_location())
+            try:
+                return original(ctx, run_function, preserve_rng_state, *args)
+            finally:
+                watcher.checkpoint_gradient = outer
+
+        original = patches.replace(function, "forward", staticmethod(forward))
+
+    def suspect(self, tensor: torch.Tensor, module: nn.Module) -> None:
+        """Watch whether anybody reads the gradient of this input."""
+        if self._patches is None or id(tensor) in self._suspects:
+            return
+        self._suspects[id(tensor)] = (tensor, module)
+        if not self._grad_watched:
+            self._grad_watched = True
+            self._watch_grad(self._patches)
+
+    def _watch_grad(self, patches: Patches) -> None:
+        watcher = self
+        plain: Any = torch._C.TensorBase.grad
+
+        def read(tensor: torch.Tensor) -> Any:
+            if id(tensor) in watcher._suspects:
+                watcher._read.add(id(tensor))
+            return plain.__get__(tensor)
+
+        patches.replace(torch.Tensor, "grad", property(read, plain.__set__, plain.__delete__))
+
+    def leaves(self) -> Iterator[tuple[torch.Tensor, nn.Module, bool]]:
+        """The inputs under suspicion, the module they were fed to, and whether their gradient is put to use."""
+        for identity, (tensor, module) in self._suspects.items():
+            yield tensor, module, identity in self._read or bool(tensor._backward_hooks)
+
+
+def parameters_behind(tensor: torch.Tensor) -> list[torch.Tensor]:
+    """The leaves that the graph of this tensor leads to."""
+    found: list[torch.Tensor] = []
+    seen: set[Any] = set()
+    pending = [tensor.grad_fn]
+    while pending:
+        node = pending.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        variable = getattr(node, "variable", None)
+        if isinstance(variable, torch.Tensor):
+            found.append(variable)
+        pending.extend(following for following, _ in node.next_functions)
+    return found

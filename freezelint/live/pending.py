@@ -1,0 +1,157 @@
+"""Unfreezes that the script still has ahead of it: read from the user's files, because a run of two steps does not get there."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from freezelint.evidence import Location
+from freezelint.live.places import is_user_file, shown_path
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A statement that unfreezes, or a mention of a function: where it is, and the function it is in ("" at module level)."""
+
+    path: str
+    line: int
+    function: str
+    loops: tuple[tuple[int, int], ...]
+    name: str = ""  # of the function mentioned
+    freezes: bool = False  # a call that passes a constant False and no True
+
+
+@dataclass
+class _Source:
+    """What one file of the user's says about unfreezing."""
+
+    writes: list[_Use] = field(default_factory=list)
+    mentions: list[_Use] = field(default_factory=list)
+    constant_writers: set[str] = field(default_factory=set)
+    methods: set[str] = field(default_factory=set)
+
+
+def pending_unfreezes(position: Location | None) -> tuple[Location, ...]:
+    """Statements that can unfreeze something and that can still run, seen from where the script is now.
+
+    A statement counts when it writes True, or something that is not a constant, to `requires_grad`. It is ahead when it comes later
+    in a function that is running (or in the same loop), or in a function that something ahead calls, or in a method that only a
+    framework can call.
+    """
+    if position is None:
+        return ()
+    sources = [_read(name) for name in _user_files()]
+    running = {(site.path, site.function): site.line for site in (position, *position.calls)}
+    horizon = _Horizon(sources, running)
+    writes = [write for source in sources for write in source.writes if horizon.is_ahead(write)]
+    return tuple(Location(write.path, write.line, function=write.function) for write in writes)
+
+
+class _Horizon:
+    """Decides what can still run."""
+
+    def __init__(self, sources: list[_Source], running: dict[tuple[str, str], int]) -> None:
+        self._running = running
+        self._mentions: dict[str, list[_Use]] = {}
+        for source in sources:
+            for mention in source.mentions:
+                self._mentions.setdefault(mention.name, []).append(mention)
+        self._constant = set().union(*(source.constant_writers for source in sources))
+        self._methods = set().union(*(source.methods for source in sources))
+        self._asked: set[str] = set()
+
+    def is_ahead(self, use: _Use) -> bool:
+        self._asked.clear()
+        return self._ahead(use)
+
+    def _ahead(self, use: _Use) -> bool:
+        line = self._running.get((use.path, use.function))
+        if line is not None:
+            return use.line > line or any(start <= line <= end for start, end in use.loops) or self._again(use.function)
+        return self._again(use.function)
+
+    def _again(self, function: str) -> bool:
+        """Whether the function can be called (once more)."""
+        if not function or function in self._asked:
+            return False
+        self._asked.add(function)
+        mentions = self._mentions.get(function, [])
+        if not mentions:
+            return function in self._methods and not function.startswith("__")
+        return any(self._ahead(use) for use in mentions if not use.freezes or function in self._constant)
+
+
+def _user_files() -> list[str]:
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return sorted({name for name in files if name and name.endswith(".py") and is_user_file(name)})
+
+
+@lru_cache(maxsize=512)
+def _read(filename: str) -> _Source:
+    source = _Source()
+    text = "".join(linecache.getlines(filename))
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return source
+    for use in _uses(tree, shown_path(filename), "", (), source):
+        (source.mentions if use.name else source.writes).append(use)
+    return source
+
+
+def _uses(
+    node: ast.AST, path: str, function: str, loops: tuple[tuple[int, int], ...], source: _Source
+) -> Iterator[_Use]:
+    for child in ast.iter_child_nodes(node):
+        inside, around = function, loops
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            inside, around = child.name, ()
+            if isinstance(node, ast.ClassDef):
+                source.methods.add(child.name)
+        elif isinstance(child, (ast.For, ast.While, ast.AsyncFor)):
+            around = (*loops, (child.lineno, child.end_lineno or child.lineno))
+        yield from _own_uses(child, path, function, loops, source)
+        yield from _uses(child, path, inside, around, source)
+
+
+def _own_uses(
+    node: ast.AST, path: str, function: str, loops: tuple[tuple[int, int], ...], source: _Source
+) -> Iterator[_Use]:
+    written = _written(node)
+    if written is not None and not (isinstance(written, ast.Constant) and not written.value):
+        if isinstance(written, ast.Constant):
+            source.constant_writers.add(function)
+        yield _Use(path, node.lineno, function, loops)  # type: ignore[attr-defined]
+    if isinstance(node, ast.Call):
+        name = _name(node.func)
+        values = [a.value for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
+        freezes = any(v is False for v in values) and not any(v is True for v in values)
+        if name:
+            yield _Use(path, node.lineno, function, loops, name, freezes)
+        for argument in node.args:
+            if isinstance(argument, (ast.Name, ast.Attribute)) and (mentioned := _name(argument)):
+                yield _Use(path, node.lineno, function, loops, mentioned)
+
+
+def _written(node: ast.AST) -> ast.expr | None:
+    """The expression that a statement or call writes to `requires_grad`, if it does."""
+    if isinstance(node, ast.Assign):
+        targets = [t for t in node.targets if isinstance(t, ast.Attribute) and t.attr == "requires_grad"]
+        return node.value if targets else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_":
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return given[0] if given else ast.Constant(True)
+    if isinstance(node, ast.Call) and _name(node.func) == "setattr" and len(node.args) == 3:
+        attribute = node.args[1]
+        return node.args[2] if isinstance(attribute, ast.Constant) and attribute.value == "requires_grad" else None
+    return None
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else ""

@@ -1,0 +1,237 @@
+"""The live witness: watches a training run and turns what it sees into a trace. Disturbs nothing, copies no model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from freezelint.evidence import Event, Failure, Limit, Location, Step, Trace
+from freezelint.evidence import Optimizer as OptimizerEvidence
+from freezelint.live.flags import FlagWatcher
+from freezelint.live.forwards import ForwardWatcher
+from freezelint.live.graph import GraphWatcher
+from freezelint.live.inventory import Inventory
+from freezelint.live.journal import Journal, Record
+from freezelint.live.ledger import Ledger
+from freezelint.live.loads import LoadWatcher
+from freezelint.live.modes import ModeWatcher
+from freezelint.live.optimizers import OptimizerWatcher
+from freezelint.live.patching import Patches
+from freezelint.live.pending import pending_unfreezes
+from freezelint.live.places import user_location
+from freezelint.live.settings import LiveSettings
+from freezelint.live.stepper import Stepper
+
+# The first steps are watched; a later one when flags, modes or groups changed before it.
+_RECORDED = 2
+# One optimizer may step more often than another (a critic, a generator): wait for the slow one, within reason.
+_PATIENCE = 5
+
+
+class Recorder:
+    """Context manager around a training run.
+
+    `on_progress` hears what is going on, `on_trace` gets the evidence so far after each construction of an optimizer and each recorded
+    step (a run may die at any moment), `on_done` is called when enough steps were seen.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        settings: LiveSettings,
+        on_progress: Callable[[str], None] = lambda _: None,
+        on_trace: Callable[[Trace], None] = lambda _: None,
+        on_done: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._target = target
+        self._settings = settings
+        self._on_progress, self._on_trace, self._on_done = on_progress, on_trace, on_done
+        self._limits: dict[tuple[str, str], Limit] = {}
+        self._steps: list[Step] = []
+        self._pid = os.getpid()
+        self._stack = ExitStack()
+        self.ledger = Ledger()
+        self.journal = Journal()
+        self.inventory = Inventory(self.ledger)
+        self.flags = FlagWatcher(self.ledger, self.journal)
+        self.modes = ModeWatcher(self.journal)
+        self.loads = LoadWatcher(self.ledger, self.journal)
+        self.graph = GraphWatcher(self.ledger, self.journal, on_no_graph=lambda: self._snapshot("backward"))
+        self.forwards = ForwardWatcher(self.graph, on_first_gradient=self._first_gradient)
+        self.optimizers = OptimizerWatcher(
+            self.ledger,
+            self.journal,
+            on_built=self._built,
+            on_failed=lambda: self._snapshot("optimizer-built"),
+            before_step=self._before_step,
+            after_step=self._after_step,
+        )
+        self._stepper = Stepper(self)
+        self._fingerprint: object = None
+
+    def __enter__(self) -> Recorder:
+        patches = Patches()
+        self._stack.callback(patches.undo)
+        for watcher in (self.flags, self.modes, self.loads, self.graph, self.forwards, self.optimizers):
+            watcher.install(patches)
+        self._stack.callback(self.loads.remove)
+        self._stack.callback(self.optimizers.remove)
+        self._run_eagerly()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def _run_eagerly(self) -> None:
+        """Compiled code calls no Python: under observation `torch.compile` falls back to eager."""
+        stance = torch.compiler.set_stance("force_eager")
+        stance.__enter__()
+        self._stack.callback(stance.__exit__, None, None, None)
+
+    def watch(self, model: nn.Module, optimizer: Optimizer | None = None, name: str = "model") -> None:
+        """Take this model under the given name, and this optimizer, which may be older than the audit."""
+        self.inventory.give(model, name)
+        if optimizer is not None:
+            self.optimizers.known(optimizer)
+
+    def note(self, what: str, why: str) -> None:
+        """Put something under `limits`, once."""
+        self._limits.setdefault((what, why), Limit(what, why))
+
+    def mark(self, parameters: Iterable[torch.Tensor], origin: Literal["pretrained", "fresh"]) -> None:
+        """Say where the values of these parameters come from."""
+        tensors = list(parameters)
+        self.ledger.mark(tensors, origin)
+        if origin == "pretrained":
+            self.loads.loaded(tensors)
+
+    def trace(self, failure: Failure | None = None) -> Trace:
+        """The evidence so far."""
+        self._take_stock()
+        events = self._events()
+        return Trace(
+            witness="live",
+            target=self._target,
+            models=self.inventory.models(),
+            parameters=tuple(entry.evidence() for entry in self.ledger.entries),
+            optimizers=tuple(
+                OptimizerEvidence(built.index, "optimizer", built.class_name, built.groups, built.event, tuple(built.added))
+                for built in self.optimizers.built
+            ),
+            schedules=tuple(self.optimizers.schedules),
+            events=events,
+            steps=tuple(self._steps),
+            limits=tuple(self._all_limits()),
+            failure=failure,
+            pending_unfreezes=pending_unfreezes(self._position(events)),
+            steps_done=self.journal.steps,
+        )
+
+    def _events(self) -> tuple[Event, ...]:
+        for record in self.journal.records:
+            for reference in record.receivers:
+                module = reference()
+                place = None if module is None else self.inventory.places.get(module)
+                if place is not None:
+                    record.paths[place] = None
+            self._name_place(record)
+        return tuple(record.evidence() for record in self.journal.records)
+
+    def _position(self, events: tuple[Event, ...]) -> Location | None:
+        """Where the script is: at its latest optimizer step."""
+        return next((event.location for event in reversed(events) if event.kind == "stepped"), None)
+
+    def _name_place(self, record: Record) -> None:
+        """A replacement is named by the path of what was put in place, once its parent's place is known."""
+        if record.index not in self.loads.places:
+            return
+        reference, attribute = self.loads.places[record.index]
+        parent = reference()
+        place = None if parent is None else self.inventory.places.get(parent)
+        if place is not None:
+            record.details["name"] = ".".join(part for part in (place[1], attribute) if part)
+            record.paths[place[0], record.details["name"]] = None
+
+    def _all_limits(self) -> list[Limit]:
+        limits = list(self._limits.values())
+        if self.journal.overflow:
+            limits.append(Limit("events", "the run changes flags and modes so often that only the first were recorded"))
+        return limits
+
+    def _take_stock(self) -> None:
+        held = [p for _, optimizer in self.optimizers.alive() for group in optimizer.param_groups for p in group["params"]]
+        self.inventory.take(self.forwards.roots.values(), held, self.loads.assigned, self.modes.resets)
+
+    def _first_gradient(self, module: nn.Module) -> None:
+        """A step begins: what ran without gradients before the first one was preparation (a calibration, a sanity check)."""
+        if not self.journal.steps:
+            self.forwards.begin_step()
+        self.journal.forwarded = True
+        held = {id(p) for _, optimizer in self.optimizers.alive() for group in optimizer.param_groups for p in group["params"]}
+        self.forwards.measure_saved = any(p.requires_grad and id(p) not in held for p in module.parameters())
+
+    def _built(self, optimizer: Optimizer) -> None:
+        if self._observing:
+            self._take_stock()
+            self._on_trace(self.trace())
+
+    def _snapshot(self, phase: Literal["backward", "optimizer-built"]) -> None:
+        """The state of a script that failed before it reached a step."""
+        if self._observing:
+            self._take_stock()
+            self._steps.append(self._stepper.step(len(self._steps), phase, None, None))
+            self._on_trace(self.trace())
+
+    def _before_step(self, optimizer: Optimizer) -> None:
+        if self._observing and self.recording:
+            self._stepper.before(optimizer)
+
+    def _after_step(self, optimizer: Optimizer) -> None:
+        if not self._observing:
+            return
+        built = self.optimizers.known(optimizer)
+        built.steps += 1
+        event = self.journal.add("stepped", user_location(), optimizer=built.index)
+        if self.recording:
+            self._take_stock()
+            self._steps.append(self._stepper.step(len(self._steps), "step", event.index, optimizer))
+        self.journal.steps += 1
+        self._on_progress(f"step {built.steps} of {self._settings.steps}")
+        self._continue()
+
+    def _continue(self) -> None:
+        """Decide whether to watch the next step, and whether to stop."""
+        recorded = self.recording
+        now = self._stepper.fingerprint()
+        counts = [built.steps for built, _ in self.optimizers.alive()]
+        self.recording = min(counts, default=0) < _RECORDED and max(counts, default=0) < _RECORDED * _PATIENCE
+        self.recording = self.recording or now != self._fingerprint
+        if recorded or self.recording:
+            self._fingerprint = now
+        self.forwards.begin_step()
+        self.graph.begin_step()
+        if recorded:
+            self._on_trace(self.trace())
+        wanted = self._settings.steps
+        if min(counts, default=0) >= wanted or max(counts, default=0) >= wanted * _PATIENCE:
+            self._on_done()
+
+    @property
+    def _observing(self) -> bool:
+        """False in a process forked from the one that is audited (a data loader's worker)."""
+        return os.getpid() == self._pid
+
+    @property
+    def recording(self) -> bool:
+        return self.forwards.recording
+
+    @recording.setter
+    def recording(self, value: bool) -> None:
+        self.forwards.recording = self.graph.recording = value

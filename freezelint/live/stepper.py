@@ -1,0 +1,227 @@
+"""One optimizer step as evidence: flags, gradients and movements of every parameter, modes and flow of every module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import Optimizer
+
+from freezelint.evidence import Gradient, GradientLeaf, ModuleState, OptimizerState, ParameterState, Step
+from freezelint.live.forwards import Call, running_statistics
+from freezelint.live.moved import Digests, differing
+
+if TYPE_CHECKING:
+    from freezelint.live.recorder import Recorder
+
+_GLANCE = 1024  # elements that usually suffice to see that a gradient is not zero
+
+
+class Stepper:
+    """Builds `Step`s from what the watchers of a recorder have collected."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._frozen = Digests()  # of frozen parameters that the stepping optimizer holds, from before its step
+        self._unheld = Digests()  # of trainable parameters that no optimizer holds, from after the step before
+        self._had_gradient: set[int] = set()
+
+    def before(self, optimizer: Optimizer) -> None:
+        """Look at what must not move, right before `optimizer.step()`."""
+        held = [p for group in optimizer.param_groups for p in group["params"]]
+        self._frozen = Digests(p for p in held if not p.requires_grad)
+        self._had_gradient = {id(p) for p in held if p.grad is not None}
+
+    def step(
+        self,
+        index: int,
+        phase: Literal["step", "backward", "optimizer-built"],
+        event: int | None,
+        optimizer: Optimizer | None,
+    ) -> Step:
+        """The state right after `optimizer.step()`, or at a failure before it."""
+        states = tuple(
+            OptimizerState(built.index, candidate is optimizer, self._recorder.optimizers.groups_of(candidate))
+            for built, candidate in self._recorder.optimizers.alive()
+        )
+        held = {p for state in states for group in state.groups for p in group.parameters}
+        return Step(
+            index=index,
+            phase=phase,
+            event=event,
+            parameters=self._parameters(held),
+            modules=self._modules(),
+            optimizers=states,
+            leaves=tuple(self._leaves(held)),
+            loss_reaches_nothing=self._recorder.graph.loss_reaches_nothing,
+        )
+
+    def fingerprint(self) -> object:
+        """Changes when the trainable set, a mode or a group changes."""
+        flags: list[object] = []
+        for _, _, module in self._recorder.inventory.modules():
+            flags.append(module.training)
+            flags.extend(p.requires_grad for p in module._parameters.values() if p is not None)
+        for _, optimizer in self._recorder.optimizers.alive():
+            flags.append(id(optimizer))
+            flags.extend(len(group["params"]) for group in optimizer.param_groups)
+        return flags
+
+    def _parameters(self, held: set[int]) -> dict[int, ParameterState]:
+        living = [(entry, tensor) for entry in self._recorder.ledger.entries if (tensor := entry.reference()) is not None]
+        living = [(entry, tensor) for entry, tensor in living if entry.attached or entry.id in held]
+        unheld = Digests(t for entry, t in living if t.requires_grad and entry.id not in held)
+        moved = self._frozen.compare() | self._unheld.compare(unheld)
+        self._frozen, self._unheld = Digests(), unheld
+        gradients = gradients_of((tensor for _, tensor in living), self._had_gradient)
+        self._had_gradient = set()
+        return {
+            entry.id: ParameterState(
+                trainable=tensor.requires_grad,
+                cause=self._recorder.flags.causes.get(entry.id),
+                gradient=gradients[id(tensor)],
+                moved=moved.get(id(tensor)),
+            )
+            for entry, tensor in living
+        }
+
+    def _modules(self) -> dict[int, dict[str, ModuleState]]:
+        found: dict[int, dict[str, ModuleState]] = {}
+        moved = statistics_moved(self._recorder.forwards.calls.values())
+        for model, path, module in self._recorder.inventory.modules():
+            call = self._recorder.forwards.calls.get(id(module))
+            cause = self._recorder.modes.cause(module)
+            state = ModuleState(module.training, cause, ran=False) if call is None else self._state(call, cause, moved)
+            found.setdefault(model, {})[path] = state
+        for states in found.values():
+            _infer_containers(states)
+        return found
+
+    def _state(self, call: Call, cause: int | None, moved: dict[int, bool | None]) -> ModuleState:
+        training = call.trained
+        return ModuleState(
+            training=training,
+            cause=cause if training == call.module.training else None,
+            ran=True,
+            order=call.order,
+            with_gradient=call.with_gradient,
+            without_gradient=call.without_gradient,
+            input_requires_grad=call.input_requires_grad,
+            output_requires_grad=call.output_requires_grad,
+            statistics_moved=moved.get(id(call.module)),
+            saved_bytes=call.saved_bytes if self._recorder.forwards.measure_saved else None,
+            cut_by_checkpoint=call.cut,
+        )
+
+    def _leaves(self, held: set[int]) -> Iterable[GradientLeaf]:
+        for tensor, module, used in self._recorder.graph.leaves():
+            entry = self._recorder.ledger.find(tensor)
+            place = self._recorder.inventory.places.get(module, (None, ""))
+            yield GradientLeaf(
+                model=place[0],
+                module=place[1],
+                shape=tuple(tensor.shape),
+                used=used or (entry is not None and entry.id in held),
+                forced=self._recorder.flags.forced_by(tensor),
+            )
+
+
+def gradients_of(parameters: Iterable[torch.Tensor], had: set[int]) -> dict[int, Gradient]:
+    """Whether each parameter has a gradient and whether that is zero. `had`: those that had one before the optimizer took it away."""
+    found: dict[int, Gradient] = {}
+    present: list[tuple[int, torch.Tensor]] = []
+    for parameter in parameters:
+        gradient = parameter.grad if parameter.is_leaf else None
+        if gradient is None:
+            found[id(parameter)] = "unknown" if id(parameter) in had else "none"
+        else:
+            present.append((id(parameter), gradient))
+    zero = _zeros([gradient for _, gradient in present])
+    for (identity, _), is_zero in zip(present, zero, strict=True):
+        found[identity] = "unknown" if is_zero is None else "zero" if is_zero else "nonzero"
+    return found
+
+
+def _zeros(gradients: list[torch.Tensor]) -> list[bool | None]:
+    """Whether each tensor is all zeros: a glance at the first elements decides nearly always, and costs one synchronisation for all."""
+    glances = _all_zero([_flat(gradient)[:_GLANCE] for gradient in gradients])
+    undecided = [index for index, zero in enumerate(glances) if zero and _flat(gradients[index]).numel() > _GLANCE]
+    for index, zero in zip(undecided, _all_zero([_flat(gradients[index]) for index in undecided]), strict=True):
+        glances[index] = zero
+    return glances
+
+
+def _all_zero(tensors: list[torch.Tensor]) -> list[bool | None]:
+    from freezelint.live.digests import is_unreadable
+
+    known = [index for index, tensor in enumerate(tensors) if not is_unreadable(tensor)]
+    found: list[bool | None] = [None] * len(tensors)
+    by_device: dict[torch.device, list[int]] = {}
+    for index in known:
+        by_device.setdefault(tensors[index].device, []).append(index)
+    for indices in by_device.values():
+        flags = torch.stack([(tensors[index] != 0).any() for index in indices]).tolist()
+        for index, nonzero in zip(indices, flags, strict=True):
+            found[index] = not nonzero
+    return found
+
+
+def _flat(gradient: torch.Tensor) -> torch.Tensor:
+    """The elements in any order, without a copy where there is one way to avoid it."""
+    gradient = gradient.detach()
+    if gradient.is_sparse:
+        return gradient.coalesce().values().flatten()
+    if gradient.layout is torch.strided and not gradient.is_contiguous():
+        strides = gradient.stride()
+        gradient = gradient.permute(sorted(range(gradient.dim()), key=lambda d: -strides[d]))
+    return gradient.reshape(-1)
+
+
+def statistics_moved(calls: Iterable[Call]) -> dict[int, bool | None]:
+    """Whether the running statistics of each norm layer changed in this step; layers without any are left out."""
+    found: dict[int, bool | None] = {}
+    owners: list[int] = []
+    before: list[torch.Tensor] = []
+    after: list[torch.Tensor] = []
+    for call in calls:
+        module = call.module
+        if not isinstance(module, _NormBase) or module.running_mean is None:
+            continue
+        found[id(module)] = None if call.trained else False
+        now = running_statistics(module) if call.statistics is not None else []
+        for old, new in zip(call.statistics or (), now, strict=False):
+            if old is not None and new is not None and old.device == new.device:
+                owners.append(id(module))
+                before.append(old)
+                after.append(new)
+    for owner, moved in zip(owners, differing(before, after), strict=True):
+        found[owner] = bool(found[owner]) or moved
+    return found
+
+
+def _infer_containers(states: dict[str, ModuleState]) -> None:
+    """A module list is never called itself: it ran when something in it ran, from the first of these to the last."""
+    for path, state in states.items():
+        if state.ran:
+            continue
+        prefix = f"{path}." if path else ""
+        inside = [s for p, s in states.items() if p != path and p.startswith(prefix) and s.order is not None]
+        if inside:
+            first, last = min(inside, key=_order), max(inside, key=_order)
+            states[path] = replace(
+                state,
+                ran=True,
+                order=first.order,
+                with_gradient=any(s.with_gradient for s in inside),
+                without_gradient=any(s.without_gradient for s in inside),
+                input_requires_grad=first.input_requires_grad,
+                output_requires_grad=last.output_requires_grad,
+            )
+
+
+def _order(state: ModuleState) -> int:
+    return state.order or 0
+

@@ -1,0 +1,68 @@
+"""Telling the findings: one module a format, found by its name. Nothing else in freezelint prints.
+
+A format is a module here with `render(outcome, style) -> str`; names with a leading underscore are helpers.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from freezelint.evidence import Limit, Trace
+from freezelint.finding import Finding
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has to tell: the findings, in the order of the report, and the evidence behind them."""
+
+    findings: tuple[Finding, ...]
+    traces: tuple[Trace, ...]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What was checked, as the user named it."""
+        return tuple(dict.fromkeys(trace.target for trace in self.traces))
+
+    @property
+    def steps(self) -> int:
+        """How many training steps were watched."""
+        return sum(trace.steps_done for trace in self.traces)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """What could not be established, each once."""
+        return tuple(dict.fromkeys(limit for trace in self.traces for limit in trace.limits))
+
+    def count(self, severity: str) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    @property
+    def by_rule(self) -> dict[str, int]:
+        """How many findings each code has, in the order of the codes."""
+        return dict(sorted(Counter(finding.code for finding in self.findings).items()))
+
+
+@dataclass(frozen=True)
+class Style:
+    """How to tell it: in colour or not, counts alone (`statistics`), findings alone (`quiet`)."""
+
+    color: bool = False
+    statistics: bool = False
+    quiet: bool = False
+
+
+def formats() -> Sequence[str]:
+    """The names of the formats."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
+
+
+def render(outcome: Outcome, output_format: str, style: Style) -> str:
+    """The report, with a newline at its end; empty when there is nothing to say."""
+    told = cast("Callable[[Outcome, Style], str]", import_module(f"{__name__}.{output_format}").render)
+    return told(outcome, style)

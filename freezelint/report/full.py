@@ -1,0 +1,140 @@
+"""The report for people: each finding with its source lines, what is related to it, and how the run got there."""
+
+from __future__ import annotations
+
+import textwrap
+import tokenize
+import unicodedata
+from collections.abc import Iterator
+
+from freezelint.evidence import Location
+from freezelint.finding import Finding
+from freezelint.report import Outcome, Style
+from freezelint.report._terminal import painted
+from freezelint.report._words import at, closing, place, shown, statistics
+
+_WIDTH = 100
+_MOST_RELATED = 6
+_COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+def render(outcome: Outcome, style: Style) -> str:
+    """The findings, each followed by an empty line, then the summary."""
+    if style.statistics:
+        return statistics(outcome.findings, style) + closing(outcome, style)
+    sources = _Sources()
+    told = ["\n".join(_Told(finding, sources, style.color).lines()) + "\n\n" for finding in outcome.findings]
+    return "".join(told) + closing(outcome, style)
+
+
+class _Sources(dict[str, list[str]]):
+    """The lines of the files that findings point to, each file read once; none where it cannot be read."""
+
+    def __missing__(self, path: str) -> list[str]:
+        try:
+            with tokenize.open(path) as file:
+                lines = file.read().splitlines()
+        except (OSError, SyntaxError, UnicodeError, ValueError):
+            lines = []
+        self[path] = lines
+        return lines
+
+    def line(self, location: Location) -> str:
+        lines = self[location.path]
+        return _printable(lines[location.line - 1]) if 0 < location.line <= len(lines) else ""
+
+
+class _Told:
+    """One finding in text."""
+
+    def __init__(self, finding: Finding, sources: _Sources, color: bool) -> None:
+        self._finding = finding
+        self._sources = sources
+        self._color = color
+        self._related = finding.related[:_MOST_RELATED]
+        places = [finding.location, *(related.location for related in self._related)]
+        self._gutter = max(len(str(where.line)) for where in places)
+
+    def lines(self) -> Iterator[str]:
+        finding = self._finding
+        color = _COLORS[finding.severity]
+        head = self._paint(f"{finding.severity}[{finding.code}]", color, "bold")
+        yield f"{head} {self._paint(finding.name, 'bold')}"
+        yield from _wrapped(_printable(finding.message), "  ")
+        yield f"{' ' * self._gutter} {self._paint('-->', 'blue')} {place(finding.location)}"
+        yield self._bar()
+        yield from self._snippet(finding.location, "^", color)
+        path = finding.location.path
+        for related in self._related:
+            if related.location.path != path:
+                path = related.location.path
+                yield f"{' ' * self._gutter} {self._paint(':::', 'blue')} {place(related.location)}"
+            yield from self._snippet(related.location, "-", "blue", _printable(related.message))
+        yield from self._notes()
+
+    def _notes(self) -> Iterator[str]:
+        if hidden := len(self._finding.related) - len(self._related):
+            yield self._note(f"and {hidden} more places (JSON lists all)")
+        calls = self._finding.location.calls
+        if calls:
+            yield self._note(f"called from {', '.join(at(call.path, call.line) for call in calls)}")
+
+    def _snippet(self, location: Location, mark: str, color: str, label: str = "") -> Iterator[str]:
+        """The line of source with its span marked; the label beside the marks, or below where it is long."""
+        text = self._sources.line(location)
+        if not text.strip():
+            if label:
+                yield from self._below(f"{shown(location.path)}:{location.line}: {label}")
+            return
+        start, end = _span(location, text)
+        yield f"{self._paint(f'{location.line:>{self._gutter}}', 'blue')} {self._paint('|', 'blue')} {text.rstrip()}"
+        lead = "".join(" " * _cells(char) if char != "\t" else "\t" for char in text[:start])
+        marks = mark * max(sum(_cells(char) for char in text[start:end]), 1)
+        beside = label and len(lead) + len(marks) + len(label) + self._gutter + 4 <= _WIDTH
+        yield f"{self._bar()} {lead}{self._paint(f'{marks} {label}' if beside else marks, color)}"
+        if label and not beside:
+            yield from self._below(label)
+
+    def _below(self, label: str) -> Iterator[str]:
+        for number, line in enumerate(_wrapped(label, " " * (self._gutter + 3))):
+            yield line if number else self._note(line.strip())
+
+    def _note(self, text: str) -> str:
+        return f"{' ' * self._gutter} {self._paint('=', 'blue')} {text}"
+
+    def _bar(self) -> str:
+        return f"{' ' * self._gutter} {self._paint('|', 'blue')}"
+
+    def _paint(self, text: str, *styles: str) -> str:
+        return painted(text, *styles, color=self._color)
+
+
+def _span(location: Location, text: str) -> tuple[int, int]:
+    """Where the marked part of the line begins and ends, from 0: the whole statement where only its line is known."""
+    indent = len(text) - len(text.lstrip())
+    whole = len(text.rstrip())
+    if location.end_column is None and location.column <= 1:
+        return indent, whole
+    start = min(max(location.column - 1, 0), whole)
+    if location.end_line is not None and location.end_line != location.line:
+        return start, whole
+    end = start + 1 if location.end_column is None else location.end_column - 1
+    return start, max(min(end, whole), start + 1)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _printable(text: str) -> str:
+    """The text without characters that would steer a terminal."""
+    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)
+
+
+def _cells(char: str) -> int:
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -1,0 +1,77 @@
+"""Everything, for programs. Paths are relative to the current directory where they lie inside."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from freezelint.evidence import Limit, Location
+from freezelint.finding import Finding
+from freezelint.report import Outcome, Style
+from freezelint.report._words import shown
+
+VERSION = 1
+
+
+def render(outcome: Outcome, style: Style) -> str:  # noqa: ARG001 - JSON has one style, and always the counts
+    """One JSON object: version, findings, limits, summary."""
+    document = {
+        "version": VERSION,
+        "findings": [_finding(finding) for finding in outcome.findings],
+        "limits": [_limit(limit) for limit in outcome.limits],
+        "summary": {
+            "targets": list(outcome.targets),
+            "steps": outcome.steps,
+            "findings": len(outcome.findings),
+            "errors": outcome.count("error"),
+            "warnings": outcome.count("warning"),
+            "infos": outcome.count("info"),
+            "rules": outcome.by_rule,
+        },
+    }
+    return f"{json.dumps(document, indent=2, allow_nan=False)}\n"
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity,
+        "message": finding.message,
+        **_place(finding.location),
+        "subjects": list(finding.subjects),
+        "witness": finding.witness,
+        "calls": [_place(call) for call in finding.location.calls],
+        "related": [{**_place(other.location), "message": other.message} for other in finding.related],
+        "evidence": _plain(finding.evidence),
+        "fix": None,
+    }
+
+
+def _place(location: Location) -> dict[str, Any]:
+    return {
+        "path": shown(location.path),
+        "line": location.line,
+        "column": location.column,
+        "end_line": location.end_line,
+        "end_column": location.end_column,
+    }
+
+
+def _limit(limit: Limit) -> dict[str, Any]:
+    path = shown(limit.path) if limit.path else None
+    return {"path": path, "line": limit.line, "what": limit.what, "why": limit.why}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: evidence is free in its keys and values."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(item) for item in value), key=str)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

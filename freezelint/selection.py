@@ -1,0 +1,76 @@
+"""Which rules a run reports: by default every error and warning."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from freezelint.errors import BadInputError
+from freezelint.registry import Rule
+
+ALL = "ALL"
+_OWN_FAMILY = "FRZ0"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Selectors are codes, prefixes of codes, names of rules, or `ALL`. `select` None means the default: errors and warnings.
+
+    The more specific selector wins, and `ignore` wins a tie: `select FRZ1, ignore FRZ101` and `ignore FRZ1, select FRZ101` both do
+    what they say. The rules of the tool itself (FRZ0xx) tell that something was not checked: they go only when they are ignored
+    explicitly.
+    """
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+
+    def codes(self, rules: Sequence[Rule]) -> frozenset[str]:
+        """The codes of the selected rules. Raises BadInputError for a selector that selects nothing."""
+        for selector in (*(self.select or ()), *self.ignore, *self.extend_select):
+            if not any(_matches(selector, rule) for rule in rules):
+                raise BadInputError(unknown_rule(selector, rules))
+        return frozenset(rule.code for rule in rules if self._includes(rule))
+
+    def _includes(self, rule: Rule) -> bool:
+        wanted = _specificity((*(self.select or ()), *self.extend_select), rule)
+        by_default = self.select is None and rule.severity != "info"
+        if by_default or rule.code.startswith(_OWN_FAMILY):
+            wanted = max(wanted, 0)
+        return wanted > _specificity(self.ignore, rule)
+
+
+def find_rule(given: str, rules: Sequence[Rule]) -> Rule:
+    """The rule with this code or name. Raises BadInputError, with the nearest name, where there is none."""
+    for rule in rules:
+        if given.upper() == rule.code or given.lower() == rule.name:
+            return rule
+    raise BadInputError(unknown_rule(given, rules))
+
+
+def unknown_rule(given: str, rules: Iterable[Rule]) -> str:
+    """What to tell somebody who named a rule that does not exist."""
+    known = {rule.code: f"{rule.code} ({rule.name})" for rule in rules}
+    known |= {rule.name: f"{rule.name} ({rule.code})" for rule in rules}
+    folded = given.upper() if given.upper().startswith("FRZ") else given.lower()
+    near = difflib.get_close_matches(folded, known, n=1, cutoff=0.4)
+    hint = f"did you mean {known[near[0]]}?" if near else "`freezelint rule --all` lists the rules"
+    return f"there is no rule {given!r}; {hint}"
+
+
+def _matches(selector: str, rule: Rule) -> bool:
+    return _specificity((selector,), rule) >= 0
+
+
+def _specificity(selectors: Iterable[str], rule: Rule) -> int:
+    """How closely the best of the selectors names this rule: -1 not at all, 0 by `ALL`, then by the length of the prefix."""
+    best = -1
+    for selector in selectors:
+        if selector.upper() == ALL:
+            best = max(best, 0)
+        elif selector.lower() == rule.name:
+            best = max(best, len(rule.code))
+        elif selector and rule.code.startswith(selector.upper()):
+            best = max(best, len(selector))
+    return best
