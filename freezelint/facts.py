@@ -28,7 +28,8 @@ def unfrozen_after(trace: Trace, step: Step, parameter: int) -> bool:
     """Whether the parameter does not stay frozen: it is trainable in a later step, or a statement after this step unfreezes it."""
     if any(is_trainable(later, parameter) for later in trace.completed if later.index > step.index):
         return True
-    now = -1 if step.event is None else step.event
+    cause = step.parameters[parameter].cause if parameter in step.parameters else None
+    now = step.event if step.event is not None else -1 if cause is None else cause
     return any(event.index > now and parameter in event.parameters for event in trace.events_of("unfrozen"))
 
 

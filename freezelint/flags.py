@@ -9,8 +9,8 @@ from freezelint.evidence import Event, Location, Step, Trace
 
 @dataclass(frozen=True)
 class FlagStatement:
-    """Everything that one statement, reached by one chain of calls, froze (or unfroze). In the order of "
-    "the first time it ran."""
+    """Everything that one statement, reached by one chain of calls, froze (or unfroze). In the order of
+    the first time it ran."""
 
     freezes: bool
     location: Location | None
@@ -35,8 +35,8 @@ def flag_events(trace: Trace) -> dict[int, list[Event]]:
 
 
 def flag_statements(trace: Trace, before_the_first_step: bool = False) -> list[FlagStatement]:
-    """The statements that froze or unfroze something; a loop is one statement, however many events it "
-    "gave."""
+    """The statements that froze or unfroze something; a loop is one statement, however many events it
+    gave."""
     grouped: dict[tuple[object, ...], list[Event]] = {}
     for event in trace.events_of("frozen", "unfrozen"):
         if not (before_the_first_step and event.steps_before):
@@ -45,14 +45,14 @@ def flag_statements(trace: Trace, before_the_first_step: bool = False) -> list[F
 
 
 def step_after(trace: Trace, event: Event) -> Step | None:
-    """The first step that came after the event; one that never ended counts, as it has no end that came "
-    "before."""
+    """The first step that came after the event; one that never ended counts, as it has no end that came
+    before."""
     return next((step for step in trace.steps if step.event is None or step.event > event.index), None)
 
 
 def trainable_after(trace: Trace, event: Event, parameter: int) -> bool | None:
-    """Whether the parameter was trainable in the first step after the event; where no step came, what its "
-    "last flag says."""
+    """Whether the parameter was trainable in the first step after the event; where no step came, what its
+    last flag says."""
     step = step_after(trace, event)
     if step is not None:
         state = step.parameters.get(parameter)

@@ -44,8 +44,9 @@ def layers(model: Model, step: Step) -> list[Layer]:
 def spans(model: Model, step: Step) -> dict[int, Span]:
     """Where each parameter acts.
 
-    A module uses its own parameters anywhere between its start and the end of its children, and likewise those
-    of a child that is never called (the projection of an attention layer); a tied parameter spans all its uses.
+    A module uses its own parameters anywhere between its start and the end of its children, and likewise
+    those of a child that is never called (the projection of an attention layer). A tied parameter spans all
+    its uses.
     """
     ran = [
         (module.path, state.order)

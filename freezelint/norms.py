@@ -162,7 +162,9 @@ def came_with_loading(trace: Trace, event: Event, parameters: Collection[int]) -
     """
     if event.location is None:
         return False
-    same = [e for e in trace.events_of(event.kind) if e.location == event.location and e.modules == event.modules]
+    same = [
+        e for e in trace.events_of(event.kind) if e.location == event.location and e.modules == event.modules
+    ]
     built = (trace.parameters[p].built for p in parameters)
     return len(same) == 1 and any(_same_span(event.location, location) for location in built)
 

@@ -180,6 +180,41 @@ class Story:
         self.optimizers[optimizer] = replace(built, added=(*built.added, event.index))
         return event
 
+    def exchange(self, path: str, *shapes: tuple[int, ...], line: int = 9, inner: str = "") -> Event:
+        """`model.path = nn.Linear(…)` on the latest model: the old parameters become orphans. With `inner`, the new layer is a
+        Sequential whose only parameters lie under that name."""
+        model = self.models[-1]
+        old = model.parameters_within(path)
+        for p in old:
+            self.parameters[p] = replace(self.parameters[p], attached=False)
+        ids: dict[str, int] = {}
+        owner = f"{path}.{inner}" if inner else path
+        for position, shape in enumerate(shapes or ((4, 4), (4,))):
+            full = f"{owner}.{('weight', 'bias')[position]}"
+            self._parameter(model.index, full, shape, "fresh", ids, None)
+        event = self.event(
+            "replaced", line, name=path, modules=((model.index, path),), parameters=tuple(ids.values())
+        )
+        kept = [m for m in model.modules if m not in model.within(path)]
+        added = [Module(path, "Linear", "torch", "plain", tuple(ids.values()), assigned=event.index)]
+        if inner:
+            added = [
+                replace(added[0], class_name="Sequential", role="container", parameters=()),
+                replace(added[0], path=owner, assigned=None),
+            ]
+        parameters = [p for p in model.parameters if p not in old] + list(ids.values())
+        self.models[-1] = replace(model, modules=(*kept, *added), parameters=tuple(parameters))
+        for module in added:
+            self.training[model.index, module.path] = (True, None)
+        return event
+
+    def tensor(self, shape: tuple[int, ...] = (3, 8, 8), trainable: bool = True) -> int:
+        """A tensor outside every model, e.g. an image that is optimised. Its id."""
+        made = Parameter(len(self.parameters), None, (), shape, "float32", 4, attached=False)
+        self.parameters.append(made)
+        self.trainable[made.id] = (trainable, None)
+        return made.id
+
     def step(
         self,
         *,
@@ -300,6 +335,8 @@ class Story:
 
     def _parameter_state(self, p: int) -> ParameterState:
         trainable, cause = self.trainable[p]
+        if self.parameters[p].paths and not self.parameters[p].attached:
+            return ParameterState(trainable, cause, "none", False)
         held = any(p in group.parameters for groups in self.groups for group in groups)
         return ParameterState(trainable, cause, "nonzero" if trainable else "none", trainable and held)
 

@@ -206,7 +206,8 @@ def test_without_any_train_call_the_freeze_is_to_blame() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(3)
     assert fault.message == (
-        "`bn` is frozen (line 3) but runs in train mode: its running statistics drift; call `.eval()` on it before training"
+        "`bn` is frozen (line 3) but runs in train mode: its running statistics drift; call `.eval()` on "
+        "it before training"
     )
 
 
@@ -248,7 +249,9 @@ def test_an_untrained_backbone_run_with_gradients_drifts() -> None:
     story.optimizer("fc")
     story.step()
     (fault,) = check(story.trace())
-    assert fault.message.startswith("`backbone` is frozen (line 3) but runs in train mode (line 6): 1 BatchNorm layer drifts;")
+    assert fault.message.startswith(
+        "`backbone` is frozen (line 3) but runs in train mode (line 6): 1 BatchNorm layer drifts;"
+    )
 
 
 def test_a_frozen_new_head_is_told_apart_from_the_backbone() -> None:

@@ -1,5 +1,7 @@
 """FRZ201 on traces made by hand."""
 
+from dataclasses import replace
+
 from freezelint.checks.optimizers.frozen_param_in_optimizer import check
 from tests.story import Story, at, norm, plain
 
@@ -44,6 +46,35 @@ def test_silent_when_the_script_still_has_an_unfreeze_ahead() -> None:
     assert not list(check(story.trace()))
 
 
+def test_silent_when_a_statement_after_the_last_step_unfreezes() -> None:
+    story = backbone_and_head()
+    story.freeze("conv")
+    story.optimizer()
+    story.step()
+    story.unfreeze("conv", line=30)
+    assert not list(check(story.trace()))
+
+
+def test_silent_for_what_the_models_own_class_froze() -> None:
+    """Sinusoidal positions, frozen in the constructor that built the trainable rest."""
+    story = backbone_and_head()
+    story.parameters = [replace(p, built=at(1)) for p in story.parameters]
+    story.freeze("conv.bias", line=1)
+    story.trainable[story.ids("bn.bias")[0]] = (False, None)
+    story.optimizer(line=7)
+    story.step()
+    assert not list(check(story.trace()))
+
+
+def test_silent_when_everything_it_holds_is_frozen() -> None:
+    """That is FRZ209."""
+    story = backbone_and_head()
+    story.freeze("conv")
+    story.optimizer("conv")
+    story.step()
+    assert not list(check(story.trace()))
+
+
 def test_frozen_backbone_in_the_optimizer() -> None:
     story = backbone_and_head()
     story.freeze("conv", "bn", line=3)
@@ -56,3 +87,37 @@ def test_frozen_backbone_in_the_optimizer() -> None:
     )
     assert [related.location for related in fault.related] == [at(3)]
     assert fault.subjects == ("model.conv.weight", "model.conv.bias", "model.bn.weight", "model.bn.bias")
+
+
+def test_frozen_by_several_statements_and_seen_in_several_steps() -> None:
+    story = backbone_and_head()
+    story.freeze("conv", line=3)
+    story.freeze("bn", line=5)
+    story.optimizer("conv", "fc", line=7)
+    story.step()
+    story.add_group("bn")
+    story.step()
+    (fault,) = check(story.trace())
+    assert "`conv` (2 parameters), which cannot train (frozen on line 3)" in fault.message
+
+    story = backbone_and_head()
+    story.freeze("conv", line=3)
+    story.freeze("bn", line=5)
+    story.optimizer(line=7)
+    story.step()
+    (fault,) = check(story.trace())
+    assert "(frozen on lines 3 and 5)" in fault.message
+    assert [related.location for related in fault.related] == [at(3), at(5)]
+
+
+def test_frozen_before_anything_was_seen() -> None:
+    story = backbone_and_head()
+    for p in story.ids("conv"):
+        story.trainable[p] = (False, None)
+    story.optimizer(line=7)
+    story.step()
+    (fault,) = check(story.trace())
+    assert (
+        fault.message
+        == "SGD holds `conv` (2 parameters), which cannot train; give it the trainable parameters only"
+    )

@@ -129,7 +129,8 @@ def test_rates_in_reverse() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(9)
     assert fault.message.startswith(
-        "the pretrained `layer1` (2 parameters) learn at 0.1, faster than `fc` (2 parameters) at 0.01 nearer to the output"
+        "the pretrained `layer1` (2 parameters) learn at 0.1, faster than "
+        "`fc` (2 parameters) at 0.01 nearer to the output"
     )
 
 

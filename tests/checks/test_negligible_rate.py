@@ -61,6 +61,7 @@ def test_rates_that_decay_over_too_many_layers() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(7)
     assert fault.message.startswith(
-        "`stem` and `body` (4 parameters) learn at 1e-05 or less, under a thousandth of the largest rate (0.1)"
+        "`stem` and `body` (4 parameters) learn at 1e-05 or less, "
+        "under a thousandth of the largest rate (0.1)"
     )
     assert len(fault.subjects) == 4

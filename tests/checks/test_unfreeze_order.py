@@ -51,7 +51,7 @@ def test_silent_for_trained_biases_only() -> None:
 
 
 def test_silent_for_adapters_and_a_replaced_input_layer() -> None:
-    """What is new before or inside the frozen part needs the gradient through it; LoRA on a frozen body with a pretrained projector."""
+    """What is new before or inside the frozen part needs the gradient through it, as LoRA does."""
     layers = {"projector": plain(), "body1": plain(), "lora1": plain(), "body2": plain(), "lora2": plain()}
     story = blocks(layers, pretrained=["projector", "body1", "body2"], fresh=["lora1", "lora2"])
     assert not list(check(trained_without(story, "body1", "body2").trace()))
@@ -134,8 +134,8 @@ def test_gap_between_unfrozen_blocks() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(5)
     assert fault.message.startswith(
-        "`layer2` and `layer3` (4 parameters) are frozen (line 3) between trained layers: `layer1` (2 parameters) run "
-        "before, `fc` (2 parameters) after"
+        "`layer2` and `layer3` (4 parameters) are frozen (line 3) between trained layers: "
+        "`layer1` (2 parameters) run before, `fc` (2 parameters) after"
     )
     assert [related.location for related in fault.related] == [at(3)]
 

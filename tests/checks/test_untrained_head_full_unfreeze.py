@@ -170,8 +170,8 @@ def test_new_head_and_backbone_at_one_rate(class_name: str, rate: float) -> None
     (fault,) = check(story.trace())
     assert fault.location == at(7)
     assert fault.message.startswith(
-        f"{class_name} trains the freshly initialised `fc` (2 parameters) together with the whole pretrained backbone "
-        f"at one learning rate ({rate:g}) from the first step"
+        f"{class_name} trains the freshly initialised `fc` (2 parameters) together with the whole "
+        f"pretrained backbone at one learning rate ({rate:g}) from the first step"
     )
     assert "model.fc.weight" in fault.subjects
     assert "model.conv.weight" in fault.subjects

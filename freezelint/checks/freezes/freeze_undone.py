@@ -47,8 +47,8 @@ def _undoes(trace: Trace, step: Step, freeze: FlagStatement, blanket: FlagStatem
 
 
 def _is_selective(trace: Trace, freeze: FlagStatement) -> bool:
-    """Whether the user's code froze a part of every model it touched; a constructor that froze something "
-    "by itself does not count."""
+    """Whether the user's code froze a part of every model it touched; a constructor that froze something
+    by itself does not count."""
     taken = set(freeze.parameters)
     models = [model for model in trace.models if not taken.isdisjoint(model.parameters)]
     made_by_constructor = any(freeze.location is not None and freeze.location == m.built for m in models)
@@ -72,8 +72,8 @@ def _undone(trace: Trace, freeze: FlagStatement, blanket: FlagStatement) -> Faul
 
 
 def _left_behind(trace: Trace, step: Step, statements: list[FlagStatement]) -> Iterator[Fault]:
-    """A freeze whose every parameter is gone, while a model of the same make, built later, trains with "
-    "nothing frozen."""
+    """A freeze whose every parameter is gone, while a model of the same make, built later, trains with
+    nothing frozen."""
     for freeze in statements:
         if not freeze.freezes or not freeze.parameters:
             continue
@@ -101,7 +101,7 @@ def _counterparts(trace: Trace, model: Model, freeze: FlagStatement) -> tuple[in
     shapes = [trace.parameters[p].shape for p in model.parameters]
     lost = [trace.parameters[p].shape for p in freeze.parameters]
     length = len(lost)
-    if length < 2 or length >= len(shapes):
+    if length < 2 or length >= len(shapes) or not all(trace.parameters[p].attached for p in model.parameters):
         return ()
     runs = [i for i in range(len(shapes) - length + 1) if shapes[i : i + length] == lost]
     return model.parameters[runs[0] : runs[0] + length] if runs else ()

@@ -44,8 +44,8 @@ def _judged(trace: Trace, statement: FlagStatement, first: Event) -> Iterator[Fa
 
 
 def _does_both(trace: Trace, event: Event) -> bool:
-    """Whether the same function, or the same call of it, also does the opposite: then it is more than its "
-    "name says."""
+    """Whether the same function, or the same call of it, also does the opposite: then it is more than its
+    name says."""
     here = event.location
     if here is None or not here.function:
         return False

@@ -15,8 +15,8 @@ _RIGHT = ("requires_grad", "requires_grad_")
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """On a parameter such an attribute is never right; on a module it may be the user's own, so the flags "
-    "must contradict it."""
+    """On a parameter such an attribute is never right; on a module it may be the user's own, so the flags
+    must contradict it."""
     statements: dict[tuple[object, ...], list[Event]] = {}
     for event in trace.events_of("no-effect"):
         if is_misspelling(event.name):
@@ -27,8 +27,8 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def is_misspelling(name: str) -> bool:
-    """Whether someone who wrote this name meant `requires_grad`: at most two letters away, endings and "
-    "underscores aside."""
+    """Whether someone who wrote this name meant `requires_grad`: at most two letters away, endings and
+    underscores aside."""
     if name in _RIGHT or name.startswith("_") or any(letter.isdigit() for letter in name):
         return False
     letters = re.sub(r"grad(s|ients?)$", "grad", name.lower().replace("_", ""))
@@ -67,8 +67,8 @@ def _contradicted(trace: Trace, event: Event, parameter: int) -> bool:
 
 
 def _distance(one: str, other: str) -> int:
-    """How many letters must be added, removed, changed or swapped with their neighbour to turn one word "
-    "into the other."""
+    """How many letters must be added, removed, changed or swapped with their neighbour to turn one word
+    into the other."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

@@ -16,8 +16,8 @@ _Flags = dict[int, list[Event]]
 
 @dataclass(frozen=True)
 class _Match:
-    """A pattern found in a parameter's name: `stem` ends with the pattern, `component` goes on to the "
-    "next dot."""
+    """A pattern found in a parameter's name: `stem` ends with the pattern, `component` goes on to the
+    next dot."""
 
     parameter: int
     stem: str
@@ -29,8 +29,8 @@ class _Match:
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """A pattern is at fault when it took a component of exactly its name and, at the same place, a longer "
-    "name as well."""
+    """A pattern is at fault when it took a component of exactly its name and, at the same place, a longer
+    name as well."""
     flags = flag_events(trace)
     reported: set[tuple[str, str]] = set()
     for statement in flag_statements(trace):
@@ -144,8 +144,8 @@ def _of_another_kind(trace: Trace, model: Model, match: _Match) -> bool:
 
 
 def _decided_here(trace: Trace, flags: list[Event], statement: FlagStatement, parameter: int) -> bool:
-    """Whether it is this statement alone that gave the parameter the flag it trained with, and a change "
-    "of flag at that."""
+    """Whether it is this statement alone that gave the parameter the flag it trained with, and a change
+    of flag at that."""
     own = set(statement.events)
     if any((event.kind == "frozen") == statement.freezes for event in flags if event not in own):
         return False
@@ -153,7 +153,7 @@ def _decided_here(trace: Trace, flags: list[Event], statement: FlagStatement, pa
     was_frozen = bool(earlier) and earlier[-1].kind == "frozen"
     if was_frozen == statement.freezes:
         return False
-    return trainable_after(trace, statement.events[-1], parameter) is not statement.freezes
+    return trainable_after(trace, statement.events[-1], parameter) is (not statement.freezes)
 
 
 def _left_alone(trace: Trace, statement: FlagStatement, parameter: int) -> bool:
@@ -162,8 +162,8 @@ def _left_alone(trace: Trace, statement: FlagStatement, parameter: int) -> bool:
 
 
 def _takes_the_rest(trace: Trace, model: Model, statement: FlagStatement, pattern: str, stem: str) -> bool:
-    """Whether the statement took just what lies around these names and does not contain the pattern ("… "
-    "not in name")."""
+    """Whether the statement took just what lies around these names and does not contain the pattern ("…
+    not in name")."""
     around = stem.rpartition(".")[0]
     rest = [
         p

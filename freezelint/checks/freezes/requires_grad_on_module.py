@@ -14,8 +14,8 @@ _NAMES = ("requires_grad", "requires_grad_")
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Silent where the parameters have the intended flag all the same, e.g. because they were frozen "
-    "properly as well."""
+    """Silent where the parameters have the intended flag all the same, e.g. because they were frozen
+    properly as well."""
     statements: dict[tuple[object, ...], list[Event]] = {}
     for event in trace.events_of("no-effect"):
         if event.name in _NAMES:

@@ -47,8 +47,8 @@ def _split(trace: Trace, step: Step, statements: list[FlagStatement], parameter:
 
 
 def places_meant(trace: Trace, statement: FlagStatement, parameter: int) -> frozenset[str]:
-    """The paths of a tied parameter that the statement is about; empty where it is about all of them, or "
-    "where that is not known."""
+    """The paths of a tied parameter that the statement is about; empty where it is about all of them, or
+    where that is not known."""
     paths = trace.parameters[parameter].paths
     meant = _by_pattern(trace, statement, parameter) or _by_receiver(trace, statement, parameter)
     if not meant:

@@ -11,8 +11,8 @@ from freezelint.wording import parameters_named, size
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """The rate must be zero in every step seen of that optimizer: a warm-up or a staged rate is none of "
-    "this rule's business."""
+    """The rate must be zero in every step seen of that optimizer: a warm-up or a staged rate is none of
+    this rule's business."""
     for optimizer in trace.optimizers:
         steps = [s for s in trace.completed if s.stepping and s.stepping.optimizer == optimizer.index]
         if steps:

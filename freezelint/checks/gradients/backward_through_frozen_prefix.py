@@ -26,8 +26,8 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _useless_leaf(model: Model, step: Step) -> GradientLeaf | None:
-    """The input that requires grad for nothing, where every such input of the model does and it is the "
-    "model's own input."""
+    """The input that requires grad for nothing, where every such input of the model does and it is the
+    model's own input."""
     leaves = [leaf for leaf in step.leaves if leaf.model == model.index]
     first = next((module for module, _ in modules_that_ran(model, step) if module.parameters), None)
     if not leaves or first is None or any(leaf.used is not False for leaf in step.leaves):
@@ -39,8 +39,8 @@ def _useless_leaf(model: Model, step: Step) -> GradientLeaf | None:
 
 
 def _walked_prefix(trace: Trace, model: Model, step: Step) -> list[Module]:
-    """The frozen blocks that ran with gradients wanted of their input, before anything trainable of any "
-    "model."""
+    """The frozen blocks that ran with gradients wanted of their input, before anything trainable of any
+    model."""
     if any(is_trainable(step, p.id) and p.model is None and p.attached for p in trace.parameters):
         return []
     orders = [

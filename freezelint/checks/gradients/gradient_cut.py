@@ -1,5 +1,5 @@
-"""FRZ303: parameters that are meant to train get no gradient, because the graph is cut between them and "
-"the loss."""
+"""FRZ303: parameters that are meant to train get no gradient, because the graph is cut between them and
+the loss."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from freezelint.wording import line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """The cut itself must be seen: a module that ran without grad mode only, or a detached output that "
-    "something trains on."""
+    """The cut itself must be seen: a module that ran without grad mode only, or a detached output that
+    something trains on."""
     reported: set[int] = set()
     for step in trace.steps:
         if step.phase == "optimizer-built":
@@ -35,8 +35,8 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _without_gradient(trace: Trace, step: Step) -> list[int]:
-    """What the step was to train (trainable, held by the stepping optimizer alone, its module ran) and "
-    "what never had a gradient."""
+    """What the step was to train (trainable, held by the stepping optimizer alone, its module ran) and
+    what never had a gradient."""
     held = [state for state in step.optimizers if state.stepping or step.phase == "backward"]
     found = []
     for parameter in dict.fromkeys(p for state in held for group in state.groups for p in group.parameters):
@@ -52,8 +52,8 @@ def _without_gradient(trace: Trace, step: Step) -> list[int]:
 
 
 def _ever_has_gradient(trace: Trace, parameter: int) -> bool:
-    """Whether some other step gives it a gradient (or may have): losses that take turns, a stop-gradient "
-    "on one of two branches."""
+    """Whether some other step gives it a gradient (or may have): losses that take turns, a stop-gradient
+    on one of two branches."""
     return any(s.parameters[parameter].gradient != "none" for s in trace.steps if parameter in s.parameters)
 
 
@@ -99,8 +99,8 @@ def _has_gradient(step: Step, parameter: int) -> bool:
 
 
 def _has_a_trained_twin(trace: Trace, step: Step, parameter: int, cut: set[int]) -> bool:
-    """Whether it belongs to a copy of something that trains: a target or teacher network that is updated "
-    "by hand."""
+    """Whether it belongs to a copy of something that trains: a target or teacher network that is updated
+    by hand."""
     model = trace.model_of(parameter)
     if model is None:
         return False
@@ -135,8 +135,8 @@ def _alike(trace: Trace, model: Model, path: str, other: Model, place: str) -> b
 
 
 def _by_no_grad(trace: Trace, step: Step, parameters: list[int]) -> Iterator[Fault]:
-    """One finding for each statement that declared the parameters trainable: their unfreeze, else their "
-    "optimizer."""
+    """One finding for each statement that declared the parameters trainable: their unfreeze, else their
+    optimizer."""
     places: dict[Location | None, list[int]] = {}
     for parameter in parameters:
         places.setdefault(_declared(trace, step, parameter), []).append(parameter)

@@ -53,8 +53,8 @@ def _fault(trace: Trace, step: Step, meant: list[int]) -> Fault:
 
 
 def _forced(trace: Trace, step: Step) -> Event | None:
-    """The statement that switched requires_grad on for the loss: the last one that is not about an input "
-    "of a model."""
+    """The statement that switched requires_grad on for the loss: the last one that is not about an input
+    of a model."""
     inputs = {leaf.forced for leaf in step.leaves}
     events = [e for e in _before(trace, step) if e.kind == "gradient-forced" and e.index not in inputs]
     return events[-1] if events else None

@@ -1,5 +1,5 @@
-"""FRZ304: reentrant gradient checkpointing over inputs that require no grad gives the parameters inside "
-"no gradient."""
+"""FRZ304: reentrant gradient checkpointing over inputs that require no grad gives the parameters inside
+no gradient."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from freezelint.wording import parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """The module must have run in such a checkpoint, and what it holds for training must have got no "
-    "gradient in any step."""
+    """The module must have run in such a checkpoint, and what it holds for training must have got no
+    gradient in any step."""
     for step in trace.completed:
         cut = [p for p in _held_by_the_stepping(step) if _is_cut(trace, step, p)]
         if cut:

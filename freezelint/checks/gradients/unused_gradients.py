@@ -40,7 +40,9 @@ def _unused(trace: Trace, step: Step, model: Model) -> list[int]:
 
 def _is_idle_backbone(trace: Trace, parameter: int) -> bool:
     """A model of which nothing is optimised may have its gradients read by user code: only loaded weights that provably stay put count."""
-    stays = any(step.parameters[parameter].moved is False for step in trace.completed if parameter in step.parameters)
+    stays = any(
+        step.parameters[parameter].moved is False for step in trace.completed if parameter in step.parameters
+    )
     return trace.parameters[parameter].origin == "pretrained" and stays
 
 

@@ -55,8 +55,8 @@ def _fault(trace: Trace, head: list[int], causes: list[Event]) -> Fault:
     others = [Related(cause.location, "frozen here too") for cause in causes[1:] if cause.location]
     return Fault(
         f"{parameters_named(trace, head)} at the end of the model {agree(len(head), 'is', 'are')} "
-        f"freshly initialised and frozen, so {agree(len(head), 'it stays', 'they stay')} random; leave the head out of "
-        "the freeze, or unfreeze it before the optimizer is built",
+        f"freshly initialised and frozen, so {agree(len(head), 'it stays', 'they stay')} random; leave the "
+        "head out of the freeze, or unfreeze it before the optimizer is built",
         causes[0].location,
         subjects(trace, head),
         ((Related(built, "built here, with random weights"),) if built else ()) + tuple(others),

@@ -50,8 +50,8 @@ def _fault(trace: Trace, state: OptimizerState, parameters: list[int], rate: flo
     optimizer = trace.optimizers[state.optimizer]
     return Fault(
         f"{parameters_named(trace, parameters)} {agree(len(parameters), 'learns', 'learn')} at {rate:g} "
-        f"or less, under a thousandth of the largest rate ({most:g}): as good as frozen, but with gradients and "
-        f"optimizer state at full cost; freeze {agree(len(parameters), 'it', 'them')}",
+        f"or less, under a thousandth of the largest rate ({most:g}): as good as frozen, but with gradients "
+        f"and optimizer state at full cost; freeze {agree(len(parameters), 'it', 'them')}",
         trace.location(optimizer.built),
         subjects(trace, parameters),
         (),

@@ -63,8 +63,8 @@ def _fault(trace: Trace, model: Model, module: Module, parent: Module, event: Ev
         else "assign the new module to the attribute that it does use, or call it yourself"
     )
     yield Fault(
-        f"{listing([f'{receiver}.{attribute}'])} never runs: the forward pass of {parent.class_name} does not "
-        f"use an attribute of that name, so its parameters learn nothing; {advice}",
+        f"{listing([f'{receiver}.{attribute}'])} never runs: the forward pass of {parent.class_name} does "
+        f"not use an attribute of that name, so its parameters learn nothing; {advice}",
         event.location,
         subjects(trace, model.parameters_within(module.path)),
         (),

@@ -152,8 +152,8 @@ def _gap_fault(trace: Trace, step: Step, before: list[int], between: list[int], 
     related = freeze.location if thawed and freeze else None
     return Fault(
         f"{parameters_named(trace, between)} {agree(len(between), 'is', 'are')} frozen{where} between "
-        f"trained layers: {parameters_named(trace, before, 3)} run before, {parameters_named(trace, after, 3)} "
-        "after; unfreeze from the output towards the input, without a gap",
+        f"trained layers: {parameters_named(trace, before, 3)} run before, "
+        f"{parameters_named(trace, after, 3)} after; unfreeze from the output towards the input, without a gap",
         location,
         subjects(trace, (*before, *between)),
         (Related(related, "the block between is frozen here"),) if related else (),

@@ -78,7 +78,7 @@ def _wholly_in_eval(step: Step, model: Model, path: str) -> bool:
 
 
 def _is_untouched(trace: Trace, step: Step, model: Model, module: Module) -> bool:
-    """Whether everything at and below this module is in eval mode, and no statement of the user's put it there."""
+    """Whether all of this module is in eval mode, and no statement of the user's put it there."""
     states = [step.module(model.index, inner.path) for inner in model.within(module.path)]
     known = [state for state in states if state is not None]
     if len(known) < len(states) or not any(state.ran for state in known):

@@ -8,7 +8,7 @@ from freezelint.evidence import Event, Location, Model, Optimizer, Step, Trace
 from freezelint.facts import subjects, trains
 from freezelint.finding import Fault, Related
 from freezelint.unheld import arrival, holders_of, last_built, left_out, updated_by_hand
-from freezelint.wording import line, parameters_named
+from freezelint.wording import agree, line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
@@ -60,11 +60,14 @@ def _fault(trace: Trace, optimizer: Optimizer, forgotten: list[int], unfreezes: 
         meant = f"unfrozen on {line(places[0])}" if places else "unfrozen"
     else:
         meant = "the rest of modules that it trains"
+    count = len(forgotten)
+    them = agree(count, "it", "them")
     return Fault(
         f"{optimizer.class_name} leaves out {parameters_named(trace, forgotten)}, {meant}: "
-        "they get gradients but never learn; add them to a group, or freeze them",
+        f"{agree(count, 'it gets a gradient but never learns', 'they get gradients but never learn')}; "
+        f"add {them} to a group, or freeze {them}",
         built,
         subjects(trace, forgotten),
         tuple(Related(place, "unfrozen here") for place in places),
-        {"left_out": len(forgotten)},
+        {"left_out": count},
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from freezelint.evidence import Gradient, OptimizerState, Step, Trace
 from freezelint.facts import is_frozen, is_trainable, subjects, unfrozen_after
 from freezelint.finding import Fault, Related
-from freezelint.wording import line, parameters_named
+from freezelint.wording import agree, line, parameters_named
 
 _REASONS: dict[Gradient, str] = {
     "none": "it moves parameters that have no gradient; take them out of its groups",
@@ -64,11 +64,15 @@ def _fault(trace: Trace, step: Step, state: OptimizerState, frozen: list[int]) -
     optimizer = trace.optimizers[state.optimizer]
     cause, built = trace.location(step.parameters[frozen[0]].cause), trace.location(optimizer.built)
     gradients = sorted({step.parameters[p].gradient for p in frozen}, key=list(_REASONS).index)
-    where = f" (frozen on {line(cause)})" if cause else ""
+    where = (
+        f", frozen on {line(cause)}" if cause else ", which {} frozen".format(agree(len(frozen), "is", "are"))
+    )
     return Fault(
         f"{optimizer.class_name}.step() changes {parameters_named(trace, frozen)}{where}: {_REASONS[gradients[-1]]}",
         cause or built,
         subjects(trace, frozen),
-        (Related(built, f"{optimizer.class_name} is built here and still holds them"),) if cause and built else (),
+        (Related(built, f"{optimizer.class_name} is built here and still holds them"),)
+        if cause and built
+        else (),
         {"moved": len(frozen), "gradients": gradients},
     )

@@ -64,7 +64,9 @@ def _refused_optimizer(trace: Trace, step: Step) -> Iterator[Fault]:
         )
     elif empty:
         yield Fault(
-            "The optimizer is given no parameter at all; check how its parameters are selected", place, evidence={"held": 0}
+            "The optimizer is given no parameter at all; check how its parameters are selected",
+            place,
+            evidence={"held": 0},
         )
 
 
@@ -114,10 +116,14 @@ def _advice(trace: Trace, frozen: list[int]) -> str:
     fresh = [m for m in owners if all(trace.parameters[p].origin == "fresh" for p in m.parameters)]
     some_fresh = 0 < len(fresh) < len(owners)
     head = (fresh if some_fresh else owners)[-1].path
-    return f"; leave trainable what is to learn, e.g. `{head}`" if head else "; leave trainable what is to learn"
+    return (
+        f"; leave trainable what is to learn, e.g. `{head}`" if head else "; leave trainable what is to learn"
+    )
 
 
-def _fault(trace: Trace, step: Step, frozen: list[int], message: str, state: OptimizerState | None = None) -> Fault:
+def _fault(
+    trace: Trace, step: Step, frozen: list[int], message: str, state: OptimizerState | None = None
+) -> Fault:
     """Points to the last freeze, which left nothing; the earlier ones and the optimizer are related."""
     causes = {step.parameters[p].cause for p in frozen if step.parameters[p].cause is not None}
     events: list[Event] = [trace.events[index] for index in sorted(c for c in causes if c is not None)]
@@ -125,7 +131,11 @@ def _fault(trace: Trace, step: Step, frozen: list[int], message: str, state: Opt
     state = state or step.stepping or next(iter(step.optimizers), None)
     built = trace.location(trace.optimizers[state.optimizer].built) if state else None
     place = freezes[-1] if freezes else built
-    related = [Related(location, "also frozen here") for location in dict.fromkeys(freezes[:-1]) if location != place]
+    related = [
+        Related(location, "also frozen here") for location in dict.fromkeys(freezes[:-1]) if location != place
+    ]
     if built and built != place:
         related.append(Related(built, "the optimizer"))
-    return Fault(message, place, subjects(trace, frozen), tuple(related), {"frozen": plural(len(frozen), "parameter")})
+    return Fault(
+        message, place, subjects(trace, frozen), tuple(related), {"frozen": plural(len(frozen), "parameter")}
+    )

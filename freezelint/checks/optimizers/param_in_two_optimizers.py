@@ -8,7 +8,7 @@ from itertools import combinations
 from freezelint.evidence import Step, Trace
 from freezelint.facts import is_frozen, subjects
 from freezelint.finding import Fault, Related
-from freezelint.wording import line, parameters_named
+from freezelint.wording import agree, line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
@@ -48,11 +48,13 @@ def _shared(trace: Trace, first: int, second: int, turns: list[tuple[int, Step]]
     optimizers = trace.optimizers[first], trace.optimizers[second]
     places = [trace.location(optimizer.built) for optimizer in optimizers]
     yield Fault(
-        f"{parameters_named(trace, shared)} are stepped by two optimizers, {optimizers[0].class_name} ({line(places[0])}) and "
+        f"{parameters_named(trace, shared)} {agree(len(shared), 'is', 'are')} stepped by two optimizers, {optimizers[0].class_name} ({line(places[0])}) and "
         f"{optimizers[1].class_name} ({line(places[1])}), each with its own rate and state; give every parameter to one of them",
         places[1] or places[0],
         subjects(trace, shared),
-        (Related(places[0], f"{optimizers[0].class_name} takes them here first"),) if places[0] and places[1] else (),
+        (Related(places[0], f"{optimizers[0].class_name} takes them here first"),)
+        if places[0] and places[1]
+        else (),
         {"shared": len(shared)},
     )
 

@@ -49,7 +49,9 @@ def _successors(trace: Trace, step: Step, state: OptimizerState) -> list[int]:
     for model in trace.models:
         for p in model.parameters:
             if p not in held and is_trainable(step, p) and step.parameters[p].gradient != "none":
-                stands_in = any((model.index, origin) in roots for origin in _origins(trace.parameters[p].path))
+                stands_in = any(
+                    (model.index, origin) in roots for origin in _origins(trace.parameters[p].path)
+                )
                 if trace.parameters[p].attached and stands_in and updated_by_hand(trace, p) is not True:
                     found.append(p)
     return found
@@ -85,6 +87,8 @@ def _fault(trace: Trace, state: OptimizerState, event: Event | None, parameters:
         "it goes on training the old ones and the new ones never learn; replace first, then build the optimizer",
         place or built,
         subjects(trace, parameters),
-        (Related(built, f"{optimizer.class_name} was built here, over the old parameters"),) if place and built else (),
+        (Related(built, f"{optimizer.class_name} was built here, over the old parameters"),)
+        if place and built
+        else (),
         {"replaced": len(parameters)},
     )

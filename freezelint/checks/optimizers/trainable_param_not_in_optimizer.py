@@ -8,7 +8,7 @@ from freezelint.evidence import Event, Model, Optimizer, Step, Trace
 from freezelint.facts import subjects, trains
 from freezelint.finding import Fault, Related
 from freezelint.unheld import arrival, holders_of, last_built, left_out
-from freezelint.wording import line, parameters_named
+from freezelint.wording import agree, line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
@@ -40,11 +40,13 @@ def _fault(trace: Trace, event: Event, parameters: list[int], optimizer: Optimiz
     built = trace.location(optimizer.built)
     became = "became trainable" if event.kind == "unfrozen" else "came into the model"
     where = f" ({line(built)})" if built else ""
+    count = len(parameters)
+    them = agree(count, "it", "them")
     return Fault(
-        f"{parameters_named(trace, parameters)} {became} after {optimizer.class_name} was built{where} and no optimizer holds them: "
-        "they get gradients but never learn; add them with `add_param_group`, or build the optimizer afterwards",
+        f"{parameters_named(trace, parameters)} {became} after {optimizer.class_name} was built{where} and no optimizer holds {them}: "
+        f"{agree(count, 'it gets a gradient but never learns', 'they get gradients but never learn')}; add them with `add_param_group`, or build the optimizer afterwards",
         event.location,
         subjects(trace, parameters),
         (Related(built, f"{optimizer.class_name} was built here"),) if built else (),
-        {"left_out": len(parameters)},
+        {"left_out": count},
     )

@@ -38,7 +38,7 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _progress(trace: Trace) -> str:
-    if trace.steps_done:
+    if trace.completed:
         return f"the audit ended after {plural(trace.steps_done, 'training step')}"
     return "no training step was reached"
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 
+from freezelint.live.hermetic.snapshot import Snapshots
 from freezelint.live.patching import Patches
 
 StandIn = Callable[..., Any]
@@ -47,6 +48,11 @@ class Session:
         """A folder for files that stand in for downloaded ones; it is gone after the run."""
         self._folder = tempfile.TemporaryDirectory(prefix="freezelint-hermetic-")
         return Path(self._folder.name)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """The model repositories that this run made up."""
+        return Snapshots(self.folder)
 
     def set(self, owner: Any, name: str, value: Any) -> None:
         """Give `owner.name` another value until the end of the run."""

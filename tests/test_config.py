@@ -1,0 +1,145 @@
+"""`[tool.freezelint]`: found upward, validated; and which rules a selection takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezelint.config import Config, load
+from freezelint.errors import BadInputError
+from freezelint.registry import Rule
+from freezelint.selection import Selection, find_rule
+
+
+def project(directory: Path, table: str) -> Path:
+    """A directory with this `[tool.freezelint]`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "pyproject.toml").write_text(f"[tool.freezelint]\n{table}\n")
+    return directory
+
+
+def test_no_configuration_says_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path) == Config()
+
+
+def test_every_key(tmp_path: Path) -> None:
+    project(
+        tmp_path,
+        """
+        select = ["FRZ1", "gradient-cut"]
+        ignore = ["FRZ101"]
+        extend-select = ["FRZ104"]
+        entry = "train.py:build"
+        steps = 3
+        timeout = 60
+        device = "cpu"
+        hermetic = true
+        exit-zero = false
+        output-format = "concise"
+        """,
+    )
+    assert load(tmp_path) == Config(
+        root=tmp_path.resolve(),
+        select=("FRZ1", "gradient-cut"),
+        ignore=("FRZ101",),
+        extend_select=("FRZ104",),
+        entry="train.py:build",
+        steps=3,
+        timeout=60.0,
+        device="cpu",
+        hermetic=True,
+        exit_zero=False,
+        output_format="concise",
+    )
+
+
+def test_the_nearest_table_upward_holds(tmp_path: Path) -> None:
+    project(tmp_path, "steps = 1")
+    project(tmp_path / "a", "steps = 2")
+    inner = tmp_path / "a" / "b" / "c"
+    inner.mkdir(parents=True)
+    (tmp_path / "a" / "b" / "pyproject.toml").write_text("[project]\nname = 'no table of ours'\n")
+    assert load(inner).steps == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("step = 3", "has no key 'step'; did you mean 'steps'?"),
+        ("output_format = 'json'", "has no key 'output_format'; did you mean 'output-format'?"),
+        ("zzz = 3", "has no key 'zzz'; did you mean"),
+        ("steps = 'two'", "steps must be a positive whole number, not 'two'"),
+        ("steps = 0", "steps must be a positive whole number, not 0"),
+        ("steps = true", "steps must be a positive whole number, not True"),
+        ("timeout = -1", "timeout must be a positive number of seconds, not -1"),
+        ("select = 'FRZ1'", "select must be a list of codes, prefixes or names of rules, not 'FRZ1'"),
+        ("ignore = [1]", "ignore must be a list of codes, prefixes or names of rules, not [1]"),
+        ("device = 'tpu'", "device must be one of auto, cpu, cuda, fake, not 'tpu'"),
+        ("device = ['cpu']", "device must be one of auto, cpu, cuda, fake, not ['cpu']"),
+        ("hermetic = 'yes'", "hermetic must be true or false, not 'yes'"),
+        ("output-format = 'xml'", "output-format must be the name of a format"),
+        ("entry = ''", "entry must be a script or a factory"),
+        ("steps = ", "cannot be read"),
+    ],
+)
+def test_a_bad_table_is_one_line_that_names_the_file(tmp_path: Path, table: str, complaint: str) -> None:
+    project(tmp_path, table)
+    with pytest.raises(BadInputError) as raised:
+        load(tmp_path)
+    message = str(raised.value)
+    assert complaint in message
+    assert message.startswith(str(tmp_path / "pyproject.toml"))
+    assert "\n" not in message
+
+
+def test_a_tool_table_that_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool]\nfreezelint = 3\n")
+    with pytest.raises(BadInputError, match="must be a table"):
+        load(tmp_path)
+
+
+def rule(code: str, name: str, severity: Any) -> Rule:
+    return Rule(code, name, severity, ("live",), "none", "", "", "family")
+
+
+RULES = [
+    rule("FRZ003", "live-audit-failed", "error"),
+    rule("FRZ101", "frozen-norm-in-train-mode", "error"),
+    rule("FRZ104", "dropout-active-in-frozen-block", "info"),
+    rule("FRZ201", "frozen-param-in-optimizer", "warning"),
+]
+
+
+@pytest.mark.parametrize(
+    ("selection", "codes"),
+    [
+        (Selection(), {"FRZ003", "FRZ101", "FRZ201"}),
+        (Selection(select=("ALL",)), {"FRZ003", "FRZ101", "FRZ104", "FRZ201"}),
+        (Selection(select=("FRZ1",)), {"FRZ003", "FRZ101", "FRZ104"}),
+        (Selection(select=("frozen-norm-in-train-mode",)), {"FRZ003", "FRZ101"}),
+        (Selection(extend_select=("FRZ104",)), {"FRZ003", "FRZ101", "FRZ104", "FRZ201"}),
+        (Selection(ignore=("FRZ2",)), {"FRZ003", "FRZ101"}),
+        (Selection(ignore=("FRZ003",)), {"FRZ101", "FRZ201"}),
+        (Selection(select=("FRZ1",), ignore=("FRZ101",)), {"FRZ003", "FRZ104"}),
+        (Selection(select=("FRZ101",), ignore=("FRZ1",)), {"FRZ003", "FRZ101"}),
+        (Selection(select=("ALL",), ignore=("ALL",)), set()),
+    ],
+)
+def test_what_a_selection_takes(selection: Selection, codes: set[str]) -> None:
+    assert selection.codes(RULES) == codes
+
+
+def test_a_selector_that_selects_nothing_is_an_error() -> None:
+    with pytest.raises(BadInputError, match=r"there is no rule 'FRZ110'; did you mean FRZ1"):
+        Selection(select=("FRZ110",)).codes(RULES)
+    with pytest.raises(BadInputError, match="did you mean live-audit-failed"):
+        Selection(ignore=("live-audit-fails",)).codes(RULES)
+
+
+def test_finding_a_rule_by_code_or_name() -> None:
+    assert find_rule("frz101", RULES).code == "FRZ101"
+    assert find_rule("frozen-param-in-optimizer", RULES).code == "FRZ201"
+    with pytest.raises(BadInputError, match="freezelint rule --all"):
+        find_rule("xyzzy", RULES)
