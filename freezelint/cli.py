@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from freezelint.config import Config
     from freezelint.evidence import Trace
     from freezelint.live.settings import LiveSettings
-    from freezelint.registry import Rule
     from freezelint.report import Outcome
     from freezelint.targets import Factory, Script
 
@@ -56,15 +55,12 @@ class _Command(click.Command):
         return super().parse_args(ctx, args)
 
 
-class _Format(click.ParamType):
-    name = "format"
+def _known_format(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    from freezelint.report import formats
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from freezelint.report import formats
-
-        if value not in formats():
-            self.fail(f"{value!r} is not one of {', '.join(formats())}.", param, ctx)
-        return str(value)
+    if value is not None and value not in formats():
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(formats())}.", context, option)
+    return value
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,32 +77,47 @@ def cli(context: click.Context) -> int:
 @click.argument("targets", nargs=-1, metavar="[TARGETS]... [-- ARGS]")
 @click.option("--run", is_flag=True, help="Run each target, a script, and watch its training steps.")
 @click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps to watch (2).")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that a run may take (600).")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that a run may take (600)."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "fake"]), help="Where to run (auto).")
 @click.option(
-    "--hermetic/--no-hermetic", default=None, help="Run without network, data and weights: stand-ins take their place."
+    "--hermetic/--no-hermetic",
+    default=None,
+    help="Run without network, data and weights: stand-ins take their place.",
 )
-@click.option("--select", multiple=True, metavar="RULES", help="Report these rules only: codes, prefixes, names, ALL.")
+@click.option(
+    "--select", multiple=True, metavar="RULES", help="Report these rules only: codes, prefixes, names, ALL."
+)
 @click.option("--ignore", multiple=True, metavar="RULES", help="Do not report these rules.")
 @click.option("--extend-select", multiple=True, metavar="RULES", help="Report these rules too.")
-@click.option("--exit-zero/--no-exit-zero", default=None, help="Exit with status 0 also when there are findings.")
+@click.option(
+    "--exit-zero/--no-exit-zero", default=None, help="Exit with status 0 also when there are findings."
+)
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of listing them.")
 @click.option("-o", "--output-file", type=click.Path(dir_okay=False), help="Write the report to this file.")
-@click.option("--output-format", type=_Format(), help="full (default), concise or json.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours (auto).")
-@click.option("-q", "--quiet", is_flag=True, help="Findings only: no summary, nothing of what the script prints.")
-@click.option("-v", "--verbose", is_flag=True, help="Tell what is done, and tracebacks of freezelint's own faults.")
+@click.option("--output-format", callback=_known_format, help="full (default), concise or json.")
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours (auto)."
+)
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Findings only: no summary, nothing of what the script prints."
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Tell what is done, and tracebacks of freezelint's own faults."
+)
 @click.pass_context
-def check(context: click.Context, targets: tuple[str, ...], **given: Any) -> int:
+def check(context: click.Context, /, targets: tuple[str, ...], **given: Any) -> int:
     """Watch training steps and report freezing bugs.
 
-    TARGETS are scripts (with --run) or factories such as `train.py:build` or `package.module:build`, which return
-    (model, optimizer, step). Without any, the `entry` of [tool.freezelint] is checked. ARGS go to the script.
+    TARGETS are scripts (with --run) or factories such as `train.py:build` or `package.module:build`, which
+    return (model, optimizer, step). Without any, the `entry` of [tool.freezelint] is checked. ARGS go to the
+    script.
 
     Exit status: 0 clean, 1 findings, 2 freezelint or its arguments at fault.
     """
-    from freezelint.report import Outcome, Style, _terminal, render
     from freezelint.registry import rules
+    from freezelint.report import Style, _terminal, render
     from freezelint.targets import plan
 
     config = _config(targets)
@@ -130,7 +141,9 @@ def check(context: click.Context, targets: tuple[str, ...], **given: Any) -> int
 @cli.command()
 @click.argument("code", required=False)
 @click.option("--all", "every", is_flag=True, help="All rules.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="text (default) or json.")
+@click.option(
+    "--output-format", type=click.Choice(["text", "json"]), default="text", help="text (default) or json."
+)
 def rule(code: str | None, every: bool, output_format: str) -> int:
     """Explain a rule, given its CODE or its name; or list them all."""
     from freezelint.registry import rules
@@ -204,7 +217,9 @@ def _output(given: str | None) -> Any:
     return path
 
 
-def _watched(target: Script | Factory, arguments: tuple[str, ...], settings: LiveSettings, given: dict[str, Any]) -> Trace:
+def _watched(
+    target: Script | Factory, arguments: tuple[str, ...], settings: LiveSettings, given: dict[str, Any]
+) -> Trace:
     """The evidence of one run."""
     from freezelint.errors import BadInputError
     from freezelint.live.run import run_factory, run_script

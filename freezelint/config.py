@@ -37,7 +37,8 @@ class Config:
 
 
 def load(start: Path) -> Config:
-    """The configuration that holds for a file or directory: the nearest pyproject.toml upward that has a `[tool.freezelint]`."""
+    """The configuration that holds for a file or directory: the nearest pyproject.toml upward that has a
+    `[tool.freezelint]`."""
     here = start.resolve()
     for directory in (here, *here.parents):
         path = directory / "pyproject.toml"
@@ -49,7 +50,8 @@ def load(start: Path) -> Config:
 
 
 def parse(table: Mapping[str, Any], path: Path) -> Config:
-    """The configuration that this table says. Raises BadInputError for unknown keys and for values of the wrong kind."""
+    """The configuration that this table says. Raises BadInputError for unknown keys and for values of the
+    wrong kind."""
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _KEYS:

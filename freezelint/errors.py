@@ -1,4 +1,5 @@
-"""What ends a run with exit status 2: bad input, and faults of freezelint itself. Messages are one line: what, where, what to do."""
+"""What ends a run with exit status 2: bad input, and faults of freezelint itself. Messages are one line:
+what, where, what to do."""
 
 from __future__ import annotations
 

@@ -244,7 +244,10 @@ class ModuleState:
 
 @dataclass(frozen=True)
 class OptimizerState:
-    """An optimizer as it stands at one step; `stepping` marks the one whose step this is."""
+    """An optimizer as it stands at one step; `stepping` marks the one whose step this is.
+
+    Where an optimizer calls another one inside its own `step()` (SAM, Lookahead), only the outer one steps.
+    """
 
     optimizer: int
     stepping: bool

@@ -25,7 +25,7 @@ def is_toggled(trace: Trace, parameter: int) -> bool:
 
 
 def unfrozen_after(trace: Trace, step: Step, parameter: int) -> bool:
-    """Whether the parameter does not stay frozen: it is trainable in a later step, or a statement after this step unfreezes it."""
+    """Whether the parameter is trainable in a later step, or a statement after this step unfreezes it."""
     if any(is_trainable(later, parameter) for later in trace.completed if later.index > step.index):
         return True
     cause = step.parameters[parameter].cause if parameter in step.parameters else None
@@ -34,7 +34,7 @@ def unfrozen_after(trace: Trace, step: Step, parameter: int) -> bool:
 
 
 def frozen_by_design(trace: Trace, step: Step, parameter: int) -> bool:
-    """Whether the parameter's own class froze it, not the user (sinusoidal positions): what was built along with it is trainable."""
+    """Whether the model's class froze it (sinusoidal positions): what was built along with it is trainable."""
     cause, built = trace.location(step.parameters[parameter].cause), trace.parameters[parameter].built
     model = trace.model_of(parameter)
     if model is None or parameter not in trace.owners:
@@ -70,7 +70,7 @@ def frozen_blocks(model: Model, step: Step) -> list[Module]:
 
 
 def whole_modules(model: Model, parameters: Iterable[int]) -> list[Module]:
-    """The largest modules all of whose parameters are among these: none lies inside another. In definition order."""
+    """The largest modules all of whose parameters are among these, in definition order."""
     wanted = set(parameters)
     with_wanted: set[str] = set()
     with_others: set[str] = set()

@@ -34,7 +34,7 @@ class Drift:
 
     @property
     def block_name(self) -> str:
-        return self.block or self.model.name
+        return shown(self.model, self.block)
 
 
 def drifts(trace: Trace) -> list[Drift]:
@@ -47,7 +47,9 @@ def drifts(trace: Trace) -> list[Drift]:
         for step in trace.completed:
             frozen = frozen_paths(model, step)
             for module in model.modules:
-                block = _block(model, module, frozen) if _moves_statistics(step, model, module) else None
+                block = (
+                    _block(model, module, frozen) if _moves_statistics(trace, step, model, module) else None
+                )
                 if block is None or (model.index, module.path) in found:
                     continue
                 if block not in copied:
@@ -83,9 +85,25 @@ def updates_statistics(module: Module, state: ModuleState) -> bool:
     return state.statistics_moved is not False
 
 
-def drops(module: Module, state: ModuleState) -> bool:
-    """Whether this layer ran and dropped something at random."""
-    return bool(module.dropout) and state.ran is True and state.training is True
+def in_train_mode(trace: Trace, step: Step, model: Model, module: Module) -> bool:
+    """Whether the module ran this step in train mode, and was left in it.
+
+    A module that is in eval mode at the end of the step, though some run was in train mode, had that run for
+    another purpose: a look at the shapes before the training, a calibration.
+    """
+    state = step.module(model.index, module.path)
+    if state is None or state.ran is not True or state.training is not True:
+        return False
+    return state.cause is not None or last_mode(trace, step, model, module.path) != "to-eval"
+
+
+def last_mode(trace: Trace, step: Step, model: Model, path: str) -> str | None:
+    """The kind of the latest `.train()` or `.eval()` that reached the module before the end of this step."""
+    events = trace.events if step.event is None else trace.events[: step.event]
+    for event in reversed(events):
+        if event.kind in ("to-train", "to-eval") and covers(event, model, path):
+            return event.kind
+    return None
 
 
 def is_optimised(trace: Trace, parameters: Iterable[int]) -> bool:
@@ -121,6 +139,13 @@ def may_be_copied_by_hand(trace: Trace, model: Model, path: str) -> bool:
         return False
     stood_still = len(states) > 1 and all(state.moved is False for state in states[-1])
     return not stood_still and _has_twin(trace, model, path, parameters)
+
+
+def shown(model: Model, path: str) -> str:
+    """How to name a module: by its path, after the model's name where that is only a number (`model.0`)."""
+    if path and not path[0].isdigit():
+        return path
+    return f"{model.name}.{path}" if path else model.name
 
 
 def is_fresh(trace: Trace, module: Module) -> bool:
@@ -174,14 +199,10 @@ def covers(event: Event, model: Model, path: str) -> bool:
     return any(index == model.index and _inside(path, receiver) for index, receiver in event.modules)
 
 
-def _moves_statistics(step: Step, model: Model, module: Module) -> bool:
-    state = step.module(model.index, module.path)
-    return (
-        state is not None
-        and state.ran is True
-        and state.training is True
-        and updates_statistics(module, state)
-    )
+def _moves_statistics(trace: Trace, step: Step, model: Model, module: Module) -> bool:
+    if module.norm is None or not in_train_mode(trace, step, model, module):
+        return False
+    return updates_statistics(module, step.modules[model.index][module.path])
 
 
 def _alternates(trace: Trace, step: Step, parameter: int) -> bool:

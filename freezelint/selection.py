@@ -15,11 +15,12 @@ _OWN_FAMILY = "FRZ0"
 
 @dataclass(frozen=True)
 class Selection:
-    """Selectors are codes, prefixes of codes, names of rules, or `ALL`. `select` None means the default: errors and warnings.
+    """Selectors are codes, prefixes of codes, names of rules, or `ALL`. `select` None means the default:
+    errors and warnings.
 
-    The more specific selector wins, and `ignore` wins a tie: `select FRZ1, ignore FRZ101` and `ignore FRZ1, select FRZ101` both do
-    what they say. The rules of the tool itself (FRZ0xx) tell that something was not checked: they go only when they are ignored
-    explicitly.
+    The more specific selector wins, and `ignore` wins a tie: `select FRZ1, ignore FRZ101` and `ignore FRZ1,
+    select FRZ101` both do what they say. The rules of the tool itself (FRZ0xx) tell that something was not
+    checked: they go only when they are ignored explicitly.
     """
 
     select: tuple[str, ...] | None = None
@@ -64,7 +65,8 @@ def _matches(selector: str, rule: Rule) -> bool:
 
 
 def _specificity(selectors: Iterable[str], rule: Rule) -> int:
-    """How closely the best of the selectors names this rule: -1 not at all, 0 by `ALL`, then by the length of the prefix."""
+    """How closely the best of the selectors names this rule: -1 not at all, 0 by `ALL`, then by the length of
+    the prefix."""
     best = -1
     for selector in selectors:
         if selector.upper() == ALL:

@@ -1,4 +1,5 @@
-"""Evidence as JSON-able data and back, driven by the type hints of `freezelint.evidence`: a new field there needs nothing here.
+"""Evidence as JSON-able data and back, driven by the type hints of `freezelint.evidence`: a new field there
+needs nothing here.
 
 Fields that have their default value are left out, so that the data stay small and older data still read.
 """
@@ -9,7 +10,7 @@ import json
 import types
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import lru_cache, cache
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from freezelint.evidence import Trace
@@ -30,13 +31,14 @@ def loads(text: str | bytes) -> Trace:
 
 def to_data(evidence: Any) -> dict[str, Any]:
     """Dictionaries, lists, strings, numbers, booleans and None that say what this piece of evidence says."""
-    return cast("dict[str, Any]", _writer(type(evidence))(evidence))
+    return cast("dict[str, Any]", _writer(cast("Any", type(evidence)))(evidence))
 
 
 def from_data(kind: type[Evidence], data: dict[str, Any]) -> Evidence:
-    """The piece of evidence that `to_data` turned into these data. Raises ValueError where they are no such thing."""
+    """The piece of evidence that `to_data` turned into these data. Raises ValueError where they are no such
+    thing."""
     try:
-        return cast("Evidence", _reader(kind)(data))
+        return cast("Evidence", _reader(cast("Any", kind))(data))
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"these data are no {kind.__name__}: {error}") from error
 

@@ -13,7 +13,9 @@ from freezelint.errors import BadInputError
 
 _FACTORY = re.compile(r"(?P<place>.+):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_NO_READER = "this version checks by running: add --run, or name a factory that builds model, optimizer and step"
+_NO_READER = (
+    "this version checks by running: add --run, or name a factory that builds model, optimizer and step"
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ def plan(given: Sequence[str], *, run: bool, config: Config) -> list[Script | Fa
     """What to run for these targets. Raises BadInputError where one of them cannot be run, before any is."""
     if not given:
         if config.entry is None:
-            raise BadInputError("nothing to check: name a script (`freezelint check --run train.py`) or a factory")
+            raise BadInputError(
+                "nothing to check: name a script (`freezelint check --run train.py`) or a factory"
+            )
         return [_entry(config)]
     return list(dict.fromkeys(_planned(target, run, config) for target in given))
 
@@ -69,7 +73,8 @@ def _directory(path: Path, target: str, run: bool, config: Config) -> Script | F
 
 
 def parse_factory(target: str) -> Factory | None:
-    """The factory that a target names; None where it names a path. Raises BadInputError for a file that is not there."""
+    """The factory that a target names; None where it names a path. Raises BadInputError for a file that is
+    not there."""
     found = _FACTORY.fullmatch(target)
     if found is None or Path(target).exists():
         return None
@@ -86,7 +91,9 @@ def parse_factory(target: str) -> Factory | None:
 def readable(path: Path, shown: str) -> None:
     """Raises BadInputError where the file is no Python source."""
     if path.suffix == ".ipynb":
-        raise BadInputError(f"{shown}: notebooks are not run; save it as a script (`jupyter nbconvert --to script`)")
+        raise BadInputError(
+            f"{shown}: notebooks are not run; save it as a script (`jupyter nbconvert --to script`)"
+        )
     try:
         data = path.read_bytes()
         if b"\0" in data:
@@ -126,6 +133,6 @@ def _entry(config: Config) -> Script | Factory:
         shown = str(path.resolve().relative_to(here) if path.resolve().is_relative_to(here) else path)
         readable(path, shown)
         return Factory(f"{shown}:{found['name']}") if found else Script(shown)
-    if found and _MODULE.fullmatch(found["place"]) and not entry.endswith(".py"):
+    if found and _MODULE.fullmatch(found["place"]) and not found["place"].endswith(".py"):
         return Factory(entry, root)
     raise BadInputError(f"{root / 'pyproject.toml'}: [tool.freezelint] entry: there is no file {path}")

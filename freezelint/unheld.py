@@ -1,21 +1,21 @@
-"""Parameters that get a gradient in vain: trainable, used, and in no optimizer. Shared by the rules that say why it came to that."""
+"""Parameters that get a gradient in vain: trainable and in no optimizer. Shared by the rules that say why."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable
 
 from freezelint.evidence import Event, Gradient, Model, Optimizer, Step, Trace
 
 
 def held_in_any_step(trace: Trace) -> set[int]:
-    """Every parameter that an optimizer holds in some step of the trace, whether or not that optimizer ever steps."""
+    """Every parameter that an optimizer holds in some step, whether or not it ever steps."""
     return {parameter for step in trace.steps for parameter in step.holders}
 
 
 def updated_by_hand(trace: Trace, parameter: int) -> bool | None:
-    """Whether a parameter that no optimizer holds changes between the steps: hand-written updates, copied weights.
+    """Whether a parameter that no optimizer holds changes between steps: written or copied by hand.
 
-    A trace of one step has nothing between steps, so nothing there updates the parameter; with more steps, unknown stays unknown.
+    A trace of one step has nothing between steps, so the answer is no; with more, unknown stays unknown.
     """
     seen = {step.parameters[parameter].moved for step in trace.completed if parameter in step.parameters}
     if True in seen:
@@ -24,9 +24,9 @@ def updated_by_hand(trace: Trace, parameter: int) -> bool | None:
 
 
 def left_out(
-    trace: Trace, step: Step, model: Model, gradients: Collection[Gradient] = ("nonzero",)
+    trace: Trace, step: Step, model: Model, gradients: tuple[Gradient, ...] = ("nonzero",)
 ) -> list[int]:
-    """Parameters of the model that get a gradient in this step and that no optimizer ever holds, nor anything else is seen to update."""
+    """Parameters that get a gradient in this step, that no optimizer ever holds and nothing else updates."""
     held = held_in_any_step(trace)
     found = []
     for parameter in model.parameters:
@@ -39,16 +39,15 @@ def left_out(
 
 
 def holders_of(trace: Trace, step: Step, model: Model) -> list[Optimizer]:
-    """The optimizers that hold parameters of this model in this step, in the order in which they were built."""
+    """The optimizers that hold parameters of this model in this step, in order of construction."""
     indices = {optimizer for parameter in model.parameters for optimizer, _ in step.held_by(parameter)}
     found = [trace.optimizers[index] for index in indices]
     return sorted(found, key=lambda optimizer: -1 if optimizer.built is None else optimizer.built)
 
 
-def last_built(optimizers: Sequence[Optimizer]) -> int | None:
-    """The event that built the latest of these optimizers, None where one of them was never seen being built."""
-    events = [optimizer.built for optimizer in optimizers if optimizer.built is not None]
-    return max(events) if events and len(events) == len(optimizers) else None
+def last_built(optimizers: Iterable[Optimizer]) -> int:
+    """The event that built the latest of these optimizers; -1 where all are older than what was seen."""
+    return max((-1 if optimizer.built is None else optimizer.built for optimizer in optimizers), default=-1)
 
 
 def arrival(trace: Trace, step: Step, parameter: int) -> Event | None:

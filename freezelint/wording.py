@@ -33,14 +33,14 @@ def listing(names: Sequence[str], most: int = 4) -> str:
 
 
 def covering(model: Model, parameters: Collection[int]) -> list[str]:
-    """The fewest dotted names of modules that stand for these parameters: a whole block where all of it is meant, else the layers."""
+    """The fewest names of modules for these parameters: blocks where all of it is meant, else layers."""
     names, missing = _whole_modules(model, parameters)
     owner = {p: module.path for module in model.modules for p in module.parameters}
     return [*names, *(owner[p] for p in missing if p in owner)]
 
 
 def _whole_modules(model: Model, parameters: Collection[int]) -> tuple[list[str], list[int]]:
-    """Names of the largest modules all of whose parameters are meant, and the parameters that are in none of them."""
+    """Names of the largest modules all of whose parameters are meant, and the parameters outside of them."""
     names: list[str] = []
     covered: set[int] = set()
     for module in whole_modules(model, parameters):

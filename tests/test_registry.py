@@ -23,8 +23,12 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 @each_page
 def test_every_page_has_its_check(page: Path) -> None:
     module = CHECKS / page.parent.name / f"{page.stem.replace('-', '_')}.py"
-    assert module.is_file(), f"{page.name} has no check: write `check(trace)` in {module}, with an __init__.py beside it"
-    assert (module.parent / "__init__.py").is_file(), f"add {module.parent}/__init__.py with a docstring of one line"
+    assert module.is_file(), (
+        f"{page.name} has no check: write `check(trace)` in {module}, with an __init__.py beside it"
+    )
+    assert (module.parent / "__init__.py").is_file(), (
+        f"add {module.parent}/__init__.py with a docstring of one line"
+    )
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
@@ -49,7 +53,9 @@ def test_the_check_is_a_function_of_the_trace(page: Path) -> None:
 @each_page
 def test_the_header_is_legal(page: Path) -> None:
     rule = read_page(page)
-    assert re.fullmatch(r"FRZ\d{3}", rule.code), f"{page.name}: the code is FRZ and three digits, as in the catalogue"
+    assert re.fullmatch(r"FRZ\d{3}", rule.code), (
+        f"{page.name}: the code is FRZ and three digits, as in the catalogue"
+    )
     assert rule.name == page.stem, f"{page.name}: `name` is the name of the file without .md"
     assert rule.severity in ("error", "warning", "info"), f"{page.name}: severity is error, warning or info"
     assert rule.fix in ("safe", "unsafe", "none"), f"{page.name}: fix is safe, unsafe or none"
@@ -69,7 +75,9 @@ def test_the_page_is_complete(page: Path) -> None:
     missing = [heading for heading in HEADINGS if heading not in found]
     assert not missing, f"{page.name}: add the headings {missing}"
     assert rule.summary.endswith("."), f"{page.name}: the first paragraph says the rule in one sentence"
-    assert len(rule.summary) <= 200, f"{page.name}: the first paragraph is the summary: keep it to one sentence"
+    assert len(rule.summary) <= 200, (
+        f"{page.name}: the first paragraph is the summary: keep it to one sentence"
+    )
 
 
 def test_codes_and_names_are_unique() -> None:

@@ -15,8 +15,8 @@ from freezelint.cli import main
 try:
     status = main(sys.argv[1:])
 finally:
-    heavy = {name.partition(".")[0] for name in sys.modules} & {"torch", "numpy", "torchvision", "transformers"}
-    print("heavy:", sorted(heavy), file=sys.stderr)
+    heavy = {"torch", "numpy", "torchvision", "transformers"}
+    print("heavy:", sorted(heavy & sys.modules.keys()), file=sys.stderr)
 sys.exit(status)
 """
 

@@ -1,4 +1,5 @@
-"""The process that runs the user's code under observation. Started by `freezelint.live.run`, with a mailbox to report to."""
+"""The process that runs the user's code under observation. Started by `freezelint.live.run`, with a mailbox
+to report to."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ class _Child:
             self._finish(recorder.trace(failure))
 
     def leave(self, status: str, message: str = "", details: str = "") -> NoReturn:
-        """Report how it ended and end at once: no handler, `finally` or `atexit` of the script's runs any more."""
+        """Report how it ended and end at once: no handler, `finally` or `atexit` of the script's runs any
+        more."""
         self._mailbox.put_outcome(status, message, details)
         for stream in (sys.stdout, sys.stderr):
             with suppress(AttributeError, OSError, ValueError):
@@ -130,8 +132,9 @@ class _Child:
         return None if recorder.trace().steps_done else failures.no_step(target)
 
     def _run_script(self, target: str, arguments: list[str]) -> None:
-        """As `python target arguments…` would, in a module of its own, so that nothing of ours is in the script's namespace."""
-        path = os.path.abspath(target)
+        """As `python target arguments…` would, in a module of its own, so that nothing of ours is in the
+        script's namespace."""
+        path = str(Path(target).absolute())
         module = types.ModuleType("__main__")
         module.__file__ = path
         module.__loader__ = SourceFileLoader("__main__", path)

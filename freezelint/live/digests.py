@@ -1,15 +1,16 @@
-"""Whether the values of a tensor changed, without a copy of it: a 64-bit digest, made on the tensor's own device.
+"""Whether the values of a tensor changed, without a copy: a 64-bit digest, made on its own device.
 
-The memory is read as 64-bit words in blocks of 257 x 127. Of each block the sums of its rows and of its columns are
-kept; these, and what is left over, are weighted by fixed random numbers and summed, all modulo 2**64. A change that
-moves, swaps or balances values changes some row or some column; the odd sizes keep sign bits, which are worth 0 in
-pairs, from vanishing. Sums run at the speed of memory; weighting every word would take three times as long.
+The memory is read as 64-bit words in blocks of 257 x 127. Of each block the sums of its rows and of its
+columns are kept; these, and what is left over, are weighted by fixed random numbers and summed, modulo 2**64.
+A change that moves, swaps or balances values changes some row or some column; the odd sizes keep sign bits,
+two of which are worth 0, from vanishing. Sums run at the speed of memory; to weight every word costs twice
+as much.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
@@ -22,7 +23,7 @@ _SEED = 0x5EED
 
 
 def digest(tensor: torch.Tensor) -> torch.Tensor | None:
-    """A number (0-dim int64, on the tensor's device) that changes with any bit of the tensor; None if unreadable.
+    """A number (0-dim int64, on the tensor's device) that changes with any bit of it; None if unreadable.
 
     Waits for nothing: on a GPU the work is queued like the operations around it.
     """
@@ -31,13 +32,15 @@ def digest(tensor: torch.Tensor) -> torch.Tensor | None:
     with torch.no_grad(), torch._C.DisableTorchFunction():
         try:
             parts = [_of_words(words) for piece in _pieces(tensor.detach()) for words in _words(piece)]
-            return _of_words(torch.stack(parts)) if len(parts) != 1 else parts[0]
+            if not parts:
+                return torch.zeros((), dtype=torch.int64, device=tensor.device)
+            return _of_words(torch.stack(parts)) if len(parts) > 1 else parts[0]
         except (NotImplementedError, RuntimeError):  # a layout or a device without these operations
             return None
 
 
 def is_unreadable(tensor: torch.Tensor) -> bool:
-    """Whether the tensor has no values that could be looked at now: meta and fake tensors, tracing, graph capture."""
+    """Whether no values can be looked at now: meta, fake and sparse tensors, tracing, graph capture."""
     return (
         tensor.device.type == "meta"
         or isinstance(tensor, FakeTensor)
@@ -57,7 +60,7 @@ def changed(before: torch.Tensor | None, after: torch.Tensor | None) -> bool | N
 def changed_each(
     before: Sequence[torch.Tensor | None], after: Sequence[torch.Tensor | None]
 ) -> list[bool | None]:
-    """Whether the digests of each tensor differ. Waits once for each device, however many tensors there are."""
+    """Whether the digests of each tensor differ. Waits once a device, however many tensors there are."""
     found: list[bool | None] = [None] * len(before)
     by_device: dict[torch.device, list[tuple[int, torch.Tensor, torch.Tensor]]] = {}
     for index, (old, new) in enumerate(zip(before, after, strict=True)):
@@ -75,7 +78,7 @@ def changed_each(
 
 
 def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
-    """One-dimensional tensors of plain numbers that make up the tensor: one, and no copy, where its memory is dense."""
+    """One-dimensional tensors that make up the tensor: one, and no copy, where its memory is dense."""
     if is_traceable_wrapper_subclass(tensor):
         for name in tensor.__tensor_flatten__()[0]:
             yield from _pieces(getattr(tensor, name))
@@ -87,17 +90,23 @@ def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
     for axis, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
         if stride == 0 and size > 1:  # expanded: the same memory many times
             tensor = tensor.narrow(axis, 0, 1)
-    order = sorted(range(tensor.dim()), key=lambda axis: -tensor.stride(axis))
+    order = sorted(range(tensor.dim()), key=lambda axis: -tensor.stride()[axis])
     yield from _flat(tensor.permute(order))
 
 
 def _flat(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
     if tensor.is_contiguous() or tensor.numel() * tensor.element_size() <= _BLOCK * _WORD:
-        yield tensor.reshape(-1)
+        yield tensor.contiguous().view(-1)
         return
     # Gaps in its memory: copied in parts of at most a block.
-    for part in tensor.unbind(0) if tensor.dim() > 1 else tensor.split(_BLOCK):
-        yield from _flat(part) if tensor.dim() > 1 else iter([part.contiguous()])
+    count = max(1, _BLOCK // 2 // tensor[0].numel())
+    for start in range(0, len(tensor), count):
+        yield from _flat(tensor[start : start + count] if count > 1 else tensor[start])
+
+
+def _cut(flat: torch.Tensor, length: int) -> Iterator[torch.Tensor]:
+    for start in range(0, flat.numel(), length):
+        yield flat[start : start + length]
 
 
 def _words(flat: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -110,12 +119,14 @@ def _words(flat: torch.Tensor) -> Iterator[torch.Tensor]:
     whole = flat.numel() // each * each
     if whole:
         if flat.storage_offset() * size % _WORD:
-            for part in flat[:whole].split(_BLOCK * each):
+            for part in _cut(flat[:whole], _BLOCK * each):
                 yield part.clone().view(torch.int64)
         else:
             yield flat[:whole].view(torch.int64)
     if whole < flat.numel():
-        last = flat.new_zeros(each, dtype=torch.uint8 if size == 1 else torch.int16 if size == 2 else torch.int32)
+        last = flat.new_zeros(
+            each, dtype=torch.uint8 if size == 1 else torch.int16 if size == 2 else torch.int32
+        )
         last[: flat.numel() - whole] = flat[whole:].view(last.dtype)
         yield last.view(torch.int64)
 
@@ -138,15 +149,17 @@ def _of_words(words: torch.Tensor) -> torch.Tensor:
 
 
 def _weighted(words: torch.Tensor) -> torch.Tensor:
-    """Every word times a random number of its own, and its upper half times another one, for the upper bits overflow."""
+    """Every word times a random number, and its upper half times another: products lose their upper bits."""
     low, high = _weights(words.device)
     count = words.numel()
     weighted = words * low[:count]
     return weighted.add_((words >> 32).mul_(high[:count])).sum()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _weights(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(_SEED)
-    low, high = torch.randint(-(2**63), 2**63 - 1, (2, 2 * _BLOCK), generator=generator).bitwise_or_(1).to(device)
+    low, high = (
+        torch.randint(-(2**63), 2**63 - 1, (2, 2 * _BLOCK), generator=generator).bitwise_or_(1).to(device)
+    )
     return low, high

@@ -6,7 +6,6 @@ import difflib
 import importlib
 import importlib.util
 import inspect
-import os
 import sys
 import types
 from collections.abc import Callable
@@ -23,9 +22,11 @@ _WANTED = "it must return `(model, optimizer, step)`, or an object with these at
 
 
 def run_factory(target: str, recorder: Any, steps: int) -> Failure | None:
-    """Build and train for some steps. A failure where the factory does not return what it should; the user's exceptions pass through.
+    """Build and train for some steps. A failure where the factory does not return what it should; the user's
+    exceptions pass through.
 
-    Where `step()` leaves `optimizer.step()` to its caller, it is called, and gradients are cleared before the next one.
+    Where `step()` leaves `optimizer.step()` to its caller, it is called, and gradients are cleared before the
+    next one.
     """
     place, _, name = target.rpartition(":")
     build = _find(_load(place), name, target)
@@ -71,10 +72,10 @@ def _load(place: str) -> types.ModuleType:
         except ModuleNotFoundError as error:
             if error.name and f"{place}.".startswith(f"{error.name}."):
                 raise BadInputError(
-                    f"there is no module {error.name!r}; it is looked for in {sys.path[0] or '.'} and among what is installed"
+                    f"there is no module {error.name!r} in {sys.path[0] or '.'} nor among what is installed"
                 ) from error
             raise
-    path = os.path.abspath(place)
+    path = str(Path(place).absolute())
     name = Path(path).stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

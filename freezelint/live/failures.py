@@ -1,4 +1,5 @@
-"""Why a run did not get to its training steps: exceptions, exits, hangs and crashes told as evidence. Imports no torch."""
+"""Why a run did not get to its training steps: exceptions, exits, hangs and crashes told as evidence. Imports
+no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from freezelint.evidence import Failure, Location
-from freezelint.live.places import MOST_CALLS, is_user_file, raised_at, shown_path
+from freezelint.live.places import MOST_CALLS, Places, is_user_file, raised_at, shown_path
 
 _PACKAGE = str(Path(__file__).parents[1])
 _LONGEST = 300  # characters of the text of an exception that are worth repeating
@@ -34,7 +35,7 @@ _STANZA = re.compile(r"^(?P<current>Current thread|Thread) 0x[0-9a-f]+ .*\(most 
 
 def from_exception(error: BaseException, target: str) -> Failure:
     """What an exception that left the user's code says."""
-    location = raised_at(error.__traceback__) or _of_syntax(error)
+    location = _of_syntax(error) or raised_at(error.__traceback__)
     refused = next((cause for cause in _chain(error) if type(cause).__name__ == "HermeticError"), None)
     if refused is not None:
         return Failure("no-weights", _one_line(str(refused)), location)
@@ -54,13 +55,14 @@ def no_step(target: str) -> Failure:
         "no-step",
         "the script ran to its end without an optimizer step",
         None,
-        f"check the script that trains, pass the arguments that make it train (`freezelint check --run {target} -- ARGS`), "
-        f"or name a factory (`freezelint check {target}:build`)",
+        "check the script that trains, pass the arguments that make it train "
+        f"(`freezelint check --run {target} -- ARGS`), or name a factory (`freezelint check {target}:build`)",
     )
 
 
 def timed_out(seconds: float, stacks: str) -> Failure:
-    """The run took longer than it was given; `stacks` is what faulthandler wrote when it was asked where the process is."""
+    """The run took longer than it was given; `stacks` is what faulthandler wrote when it was asked where the
+    process is."""
     return Failure(
         "timeout",
         f"the run was stopped after {seconds:g} seconds",
@@ -70,24 +72,30 @@ def timed_out(seconds: float, stacks: str) -> Failure:
 
 
 def killed(status: int, fault: str, left: Location | None) -> Failure:
-    """The process vanished. `status` is its return code, `fault` faulthandler's last words, `left` where it called `os._exit`."""
+    """The process vanished. `status` is its return code, `fault` faulthandler's last words, `left` where it
+    called `os._exit`."""
     if status >= 0:
-        return Failure("killed", f"the process ended itself with `os._exit({status})`", left)
+        advice = "let the script go on past this call until it has trained a step"
+        return Failure("killed", f"the process ended itself with `os._exit({status})`", left, advice)
     try:
         name = signal.Signals(-status).name
     except ValueError:
         name = f"signal {-status}"
-    advice = "the system may have run out of memory" if name == "SIGKILL" else ""
+    advice = "run the script by itself (`python -X faulthandler`) to see whether it crashes there too"
+    if name == "SIGKILL":
+        advice = "the system may have run out of memory: try a smaller batch, or `--device fake`"
     return Failure("killed", f"the process was killed by {name}", location_in_dump(fault), advice)
 
 
 def is_own_fault(error: BaseException) -> bool:
-    """Whether freezelint's own code raised this while it watched the user's: a fault of the tool, not of the script."""
+    """Whether freezelint's own code raised this while it watched the user's: a fault of the tool, not of the
+    script."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     inside = last is not None and last.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-    # Watched calls pass through our frames on their way into C, so a plain RuntimeError there is most likely torch's.
+    # Watched calls pass through our frames on their way into C, so a plain RuntimeError there is most likely
+    # torch's.
     return inside and isinstance(error, _OWN_FAULTS)
 
 
@@ -97,7 +105,8 @@ def is_ours(filename: str) -> bool:
 
 
 def location_in_dump(dump: str, *, prefer_current: bool = True) -> Location | None:
-    """The innermost of the user's frames in what faulthandler wrote, in the current or else in the main thread."""
+    """The innermost of the user's frames in what faulthandler wrote, in the current or else in the main
+    thread."""
     stanzas = list(_stanzas(dump))
     current = [frames for is_current, frames in stanzas if is_current]
     others = [frames for is_current, frames in stanzas if not is_current]
@@ -192,7 +201,9 @@ def _tracebacks(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 def _stanzas(dump: str) -> Iterator[tuple[bool, list[Location]]]:
     """For each thread of the dump whether it is the current one, and its user's frames, innermost first."""
-    current, frames = False, None
+    current = False
+    frames: list[Location] | None = None
+    places = Places(str(Path.cwd()))
     for text in dump.splitlines():
         if header := _STANZA.match(text):
             if frames is not None:
@@ -200,11 +211,11 @@ def _stanzas(dump: str) -> Iterator[tuple[bool, list[Location]]]:
             current, frames = header["current"].startswith("Current"), []
         elif frames is not None and len(frames) <= MOST_CALLS and (frame := _FRAME.match(text)):
             path = _unescaped(frame["path"])
-            if is_user_file(path):
+            if places.users[path]:
                 function = frame["function"]
                 frames.append(
                     Location(
-                        shown_path(path),
+                        places.shown(path),
                         int(frame["line"]),
                         function="" if function == "<module>" else function,
                     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from freezelint.evidence import Location
 from freezelint.live.intent import context_of
@@ -19,6 +20,7 @@ from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.places import is_user_code, user_frame, user_location
 
+_NORM_SETTINGS = ("momentum", "track_running_stats")
 _MISSPELT = re.compile(r"grad", re.IGNORECASE)
 _INITIALISES = re.compile(r"\.(normal_|uniform_|zero_|fill_|xavier|kaiming|trunc_normal_|orthogonal_|constant_|mul_|div_)")
 
@@ -36,6 +38,8 @@ class FlagWatcher:
     def __init__(self, ledger: Ledger, journal: Journal) -> None:
         self._ledger = ledger
         self._journal = journal
+        self._receiver: nn.Module | None = None  # of the `Module.requires_grad_` that is running
+        self.settings: weakref.WeakKeyDictionary[nn.Module, int] = weakref.WeakKeyDictionary()
         self.causes: dict[int, int] = {}  # parameter id -> event that last set its flag
         self.forced: dict[int, tuple[weakref.ref[torch.Tensor], int]] = {}  # id of a plain tensor -> event
 
@@ -66,8 +70,19 @@ class FlagWatcher:
             original(module, name, value)
             if "grad" in name and not isinstance(value, (torch.Tensor, nn.Module)):
                 watcher._wrote_on_module(module, name, value)
+            elif name in _NORM_SETTINGS and isinstance(module, _NormBase) and is_user_code(sys._getframe(1)):
+                watcher._set_norm(module, name, value)
+
+        def requires_grad_(module: nn.Module, requires_grad: bool = True) -> nn.Module:
+            outer, watcher._receiver = watcher._receiver, watcher._receiver or module
+            try:
+                changed: nn.Module = original_method(module, requires_grad)
+                return changed
+            finally:
+                watcher._receiver = outer
 
         original = patches.replace(nn.Module, "__setattr__", set_attribute)
+        original_method = patches.replace(nn.Module, "requires_grad_", requires_grad_)
 
     def _wrote(self, tensor: torch.Tensor, name: str, value: Any) -> None:
         if not isinstance(tensor, nn.Parameter):
@@ -96,13 +111,14 @@ class FlagWatcher:
             }
         entry = self._ledger.entry(parameter)
         record.parameters[entry.id] = None
+        if self._receiver is not None and not any(reference() is self._receiver for reference in record.receivers[-1:]):
+            record.receivers.append(weakref.ref(self._receiver))
         if record.index != UNRECORDED:
             self.causes[entry.id] = record.index
 
     def _forced(self, tensor: torch.Tensor) -> None:
         location = user_location()
-        caller = sys._getframe(3)
-        if location is None or not is_user_code(caller):
+        if location is None:
             return
         record = self._journal.add("gradient-forced", location, value=str(tuple(tensor.shape)))
         self.forced[id(tensor)] = (weakref.ref(tensor), record.index)
@@ -120,6 +136,12 @@ class FlagWatcher:
         if frame.f_code.co_varnames[:1] and frame.f_locals.get(frame.f_code.co_varnames[0]) is module:
             return  # `self.requires_grad = …` in the module's own method is its own setting
         self._no_effect(name, value, module=module)
+
+    def _set_norm(self, module: nn.Module, name: str, value: Any) -> None:
+        record = self._journal.add("norm-set", user_location(), key=name, name=name, value=str(value))
+        record.receivers.append(weakref.ref(module))
+        if record.index != UNRECORDED:
+            self.settings[module] = record.index
 
     def _no_effect(
         self, name: str, value: Any, *, parameter: nn.Parameter | None = None, module: nn.Module | None = None

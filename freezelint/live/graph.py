@@ -11,14 +11,32 @@ import torch
 from torch import nn
 from torch.utils import checkpoint
 
-from freezelint.live.flags import initialises
+from freezelint.live.assignments import assigned_at
+from freezelint.live.flags import FlagWatcher, initialises
 from freezelint.live.journal import Journal
 from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
-from freezelint.live.places import is_user_code, user_location
+from freezelint.live.places import is_user_code, user_frame, user_location
 
 _MOST_CUTS = 20  # walks of the graph in one step: enough for any cut that matters, cheap where detach is used for logging
 _NO_GRAPH = "does not require grad and does not have a grad_fn"
+
+
+class Suspect:
+    """An input that requires grad and is no parameter. `used` is None until a whole iteration has passed without its gradient
+    being read: user code may do that after the optimizer's step.
+    """
+
+    def __init__(self, tensor: torch.Tensor, module: nn.Module) -> None:
+        self.tensor: torch.Tensor | None = tensor
+        self.module = module
+        self.shape = tuple(tensor.shape)
+        self.used: bool | None = None
+
+    def close(self) -> None:
+        if self.used is None and self.tensor is not None:
+            self.used = bool(self.tensor._backward_hooks)
+        self.tensor = None
 
 
 class GraphWatcher:
@@ -27,17 +45,18 @@ class GraphWatcher:
     `in_backward` is true while autograd runs: modules that run then are recomputed for checkpointing and say nothing new.
     """
 
-    def __init__(self, ledger: Ledger, journal: Journal, *, on_no_graph: Callable[[], None]) -> None:
+    def __init__(self, ledger: Ledger, journal: Journal, flags: FlagWatcher, *, on_no_graph: Callable[[], None]) -> None:
         self._ledger = ledger
         self._journal = journal
+        self._flags = flags
         self._on_no_graph = on_no_graph
         self.in_backward = False
         self.loss_reaches_nothing: bool | None = None
         self.recording = True
         self.checkpoint_gradient: bool | None = None  # inside a reentrant checkpoint: whether an input requires grad
         self._cuts = 0
-        self._suspects: dict[int, tuple[torch.Tensor, nn.Module]] = {}
-        self._read: set[int] = set()
+        self.suspects: dict[int, Suspect] = {}
+        self._earlier: dict[int, Suspect] = {}
         self._patches: Patches | None = None
         self._grad_watched = False
 
@@ -52,8 +71,9 @@ class GraphWatcher:
         """Forget what belonged to the step before."""
         self._cuts = 0
         self.loss_reaches_nothing = None
-        self._suspects.clear()
-        self._read.clear()
+        for suspect in self._earlier.values():
+            suspect.close()
+        self._earlier, self.suspects = self.suspects, {}
 
     def _watch_backward(self, patches: Patches) -> None:
         watcher = self
@@ -64,7 +84,7 @@ class GraphWatcher:
 
         def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             for tensor in inputs if isinstance(inputs, (list, tuple)) else [inputs]:
-                watcher._read.add(id(tensor))
+                watcher._reads(tensor)
             with watcher._running_backward(None):
                 return original_grad(outputs, inputs, *args, **kwargs)
 
@@ -77,6 +97,8 @@ class GraphWatcher:
         if tensors is not None and not nested:
             roots = tensors if isinstance(tensors, (list, tuple)) else [tensors]
             self.loss_reaches_nothing = all(root.grad_fn is None and root.requires_grad for root in roots)
+            if self.loss_reaches_nothing:
+                self._note_where_forced(roots[0])
             self._journal.add("backward", user_location())
         try:
             yield
@@ -86,6 +108,13 @@ class GraphWatcher:
             raise
         finally:
             self.in_backward = nested
+
+    def _note_where_forced(self, loss: torch.Tensor) -> None:
+        """A loss that was made as a leaf (`torch.tensor(…, requires_grad=True)`): no flag was set, look where it was assigned."""
+        frame = user_frame()
+        location = None if frame is None or self._flags.forced_by(loss) is not None else assigned_at(frame, loss)
+        if location is not None:
+            self._journal.add("gradient-forced", location, value=str(tuple(loss.shape)))
 
     def _watch_detach(self, patches: Patches) -> None:
         watcher = self
@@ -155,9 +184,9 @@ class GraphWatcher:
 
     def suspect(self, tensor: torch.Tensor, module: nn.Module) -> None:
         """Watch whether anybody reads the gradient of this input."""
-        if self._patches is None or id(tensor) in self._suspects:
+        if self._patches is None or id(tensor) in self.suspects:
             return
-        self._suspects[id(tensor)] = (tensor, module)
+        self.suspects[id(tensor)] = Suspect(tensor, module)
         if not self._grad_watched:
             self._grad_watched = True
             self._watch_grad(self._patches)
@@ -167,16 +196,20 @@ class GraphWatcher:
         plain: Any = torch._C.TensorBase.grad
 
         def read(tensor: torch.Tensor) -> Any:
-            if id(tensor) in watcher._suspects:
-                watcher._read.add(id(tensor))
+            watcher._reads(tensor)
             return plain.__get__(tensor)
 
         patches.replace(torch.Tensor, "grad", property(read, plain.__set__, plain.__delete__))
 
-    def leaves(self) -> Iterator[tuple[torch.Tensor, nn.Module, bool]]:
-        """The inputs under suspicion, the module they were fed to, and whether their gradient is put to use."""
-        for identity, (tensor, module) in self._suspects.items():
-            yield tensor, module, identity in self._read or bool(tensor._backward_hooks)
+    @property
+    def suspected(self) -> bool:
+        """Whether the step before this one was fed an input that requires grad."""
+        return bool(self._earlier)
+
+    def _reads(self, tensor: torch.Tensor) -> None:
+        for suspects in (self.suspects, self._earlier):
+            if id(tensor) in suspects:
+                suspects[id(tensor)].used = True
 
 
 def parameters_behind(tensor: torch.Tensor) -> list[torch.Tensor]:

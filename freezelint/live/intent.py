@@ -46,9 +46,9 @@ _LONGEST_QUOTE = 60
 class Context:
     """What surrounds a statement that writes `requires_grad`; empty where nothing is known.
 
-    `patterns` are the strings that its conditions look for in names; `zipped` is True where its loop pairs
-    modules with parameters by `zip`; `says` is what the function's name or a comment claims, `says_where` which
-    of them; `only_writes` is the one constant that the function ever writes.
+    `patterns` are the strings that its conditions look for in names. `zipped` is True where its loop pairs
+    modules with parameters by `zip`. `says` is what a comment or the function's name claims, and
+    `says_where` which of them. `only_writes` is the one constant that the function ever writes.
     """
 
     patterns: tuple[str, ...] = ()

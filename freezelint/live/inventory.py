@@ -6,6 +6,7 @@ import gc
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,6 +21,15 @@ from freezelint.live.places import is_user_code
 _WRAPPERS = {"DataParallel", "DistributedDataParallel", "OptimizedModule", "FullyShardedDataParallel"}
 _DROPPING = ("Dropout", "DropPath", "StochasticDepth")
 _NORMALISING = ("LayerNorm", "GroupNorm", "RMSNorm")
+
+
+@dataclass
+class Causes:
+    """Which event last put each module where it is, reset its statistics, or changed its settings."""
+
+    assigned: weakref.WeakKeyDictionary[nn.Module, int]
+    resets: weakref.WeakKeyDictionary[nn.Module, int]
+    settings: weakref.WeakKeyDictionary[nn.Module, int]
 
 
 class Tree:
@@ -45,22 +55,36 @@ class Inventory:
     def give(self, model: nn.Module, name: str = "model") -> None:
         """Take this model as one whose name we are told."""
         self.given = True
-        self._tree(unwrapped(model), name)
+        root = unwrapped(model)
+        for tree in self.trees:
+            if tree.root() is root:
+                tree.name, tree.shape = name, []  # found before it was handed over: it is described anew
+                return
+        self._tree(root, name)
 
     def take(
         self,
         ran: Iterable[nn.Module],
         held: Iterable[torch.Tensor],
-        assigned: weakref.WeakKeyDictionary[nn.Module, int],
-        resets: weakref.WeakKeyDictionary[nn.Module, int],
+        causes: Causes,
     ) -> None:
         """Find the models behind the modules that ran and the parameters that optimizers hold; describe them all."""
         for root in self._roots(list(ran), list(held)):
             if all(tree.root() is not root for tree in self.trees):
                 self._tree(root, variable_of(root) or type(root).__name__.lower())
         for tree in self.trees:
-            self._describe(tree, assigned, resets)
+            self._describe(tree, causes)
         self._detach_orphans()
+
+    def adopt_all(self) -> None:
+        """Take every model there is: of a script that fails early, nothing has run and no optimizer holds anything."""
+        if self.given or self.trees:
+            return
+        living = _living_modules()
+        parents = _parents(living)
+        for module in living:
+            if id(module) not in parents and _has_state(module):
+                self._tree(unwrapped(module), variable_of(module) or type(module).__name__.lower())
 
     def models(self) -> tuple[Model, ...]:
         return tuple(tree.evidence for tree in self.trees if tree.evidence is not None)
@@ -85,8 +109,7 @@ class Inventory:
         pending = [module for module in ran if id(module) not in known]
         if not pending and (not homeless or self.given):
             return []
-        living = [value for value in gc.get_objects() if issubclass(type(value), nn.Module)]
-        living = [module for module in living if "_modules" in vars(module)]
+        living = _living_modules()
         parents = _parents(living)
         pending += [m for m in living if any(id(p) in homeless for p in m._parameters.values() if p is not None)]
         roots = {id(root): root for module in pending for root in _tops(module, parents, ran)}
@@ -95,15 +118,14 @@ class Inventory:
     def _describe(
         self,
         tree: Tree,
-        assigned: weakref.WeakKeyDictionary[nn.Module, int],
-        resets: weakref.WeakKeyDictionary[nn.Module, int],
+        causes: Causes,
     ) -> None:
         root = tree.root()
         if root is None:
             return
         named = list(root.named_modules())
-        shape = [id(m) for _, m in named] + [id(p) for p in root.parameters()] + [assigned.get(m, -1) for _, m in named]
-        if tree.evidence is not None and shape == tree.shape and not resets:
+        shape = [id(m) for _, m in named] + [id(p) for p in root.parameters()] + [causes.assigned.get(m, -1) for _, m in named]
+        if tree.evidence is not None and shape == tree.shape and not causes.resets and not causes.settings:
             return
         tree.shape = shape
         self._place_parameters(tree, root)
@@ -113,7 +135,7 @@ class Inventory:
             self.places[module] = (tree.index, path)
             if overrides_train(module) or any(path.startswith(f"{outer}.") or not outer for outer in overriding):
                 overriding.add(path)
-            modules.append(self._module(path, module, path in overriding, assigned, resets))
+            modules.append(self._module(path, module, path in overriding, causes))
         ids = dict.fromkeys(p for module in modules for p in module.parameters)
         tree.evidence = Model(
             tree.index,
@@ -144,8 +166,7 @@ class Inventory:
         path: str,
         module: nn.Module,
         overrides: bool,
-        assigned: weakref.WeakKeyDictionary[nn.Module, int],
-        resets: weakref.WeakKeyDictionary[nn.Module, int],
+        causes: Causes,
     ) -> Module:
         own = tuple(self._ledger.entry(p).id for p in module._parameters.values() if p is not None)
         return Module(
@@ -154,10 +175,10 @@ class Inventory:
             library=library_of(module),
             role=role_of(module),
             parameters=own,
-            norm=norm_of(module, resets.get(module)),
+            norm=norm_of(module, causes.resets.get(module), causes.settings.get(module)),
             dropout=dropout_of(module),
             overrides_train=overrides,
-            assigned=assigned.get(module),
+            assigned=causes.assigned.get(module),
         )
 
     def _detach_orphans(self) -> None:
@@ -176,6 +197,11 @@ def unwrapped(module: nn.Module) -> nn.Module:
             break
         module = inner
     return module
+
+
+def _living_modules() -> list[nn.Module]:
+    found = [value for value in gc.get_objects() if issubclass(type(value), nn.Module)]
+    return [module for module in found if "_modules" in vars(module)]
 
 
 def _parents(living: Iterable[nn.Module]) -> dict[int, list[nn.Module]]:
@@ -257,7 +283,7 @@ def role_of(module: nn.Module) -> Role:
     return "container" if module._modules and not any(p is not None for p in module._parameters.values()) else "plain"
 
 
-def norm_of(module: nn.Module, reset: int | None) -> Norm | None:
+def norm_of(module: nn.Module, reset: int | None, set_by: int | None) -> Norm | None:
     """How a norm layer is set up. `batches_since_reset` is read only where a reset was seen: it costs a synchronisation."""
     if not isinstance(module, _NormBase):
         named = any(word in type(module).__name__ for word in _NORMALISING)
@@ -271,6 +297,7 @@ def norm_of(module: nn.Module, reset: int | None) -> Norm | None:
         affine=bool(module.affine),
         reset=reset,
         batches_since_reset=counted,
+        set_by=set_by,
     )
 
 

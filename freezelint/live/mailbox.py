@@ -1,10 +1,12 @@
-"""The directory through which a live run's parent and child speak: files, because they outlive any way for a process to die.
+"""The directory through which a live run's parent and child speak: files, because they outlive any way for a
+process to die.
 
 The parent makes it, writes the request, and reads; the child writes everything else. Imports no torch.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict
@@ -14,7 +16,6 @@ from typing import Any
 from freezelint.evidence import Location, Trace
 from freezelint.live.settings import LiveSettings
 from freezelint.serialise import dumps, from_data, loads, to_data
-import contextlib
 
 
 class Mailbox:
@@ -52,7 +53,8 @@ class Mailbox:
         return loads(self._trace.read_bytes()) if self._trace.exists() else None
 
     def put_outcome(self, status: str, message: str = "", details: str = "") -> None:
-        """Child: how the run ended. The first word stands: a process forked by the script may have been quicker."""
+        """Child: how the run ended. The first word stands: a process forked by the script may have been
+        quicker."""
         part = self.directory / f"outcome.{os.getpid()}.part"
         part.write_text(
             json.dumps({"status": status, "message": message, "details": details}), encoding="utf-8"

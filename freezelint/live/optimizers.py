@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import weakref
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import torch
@@ -21,13 +23,16 @@ from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.places import user_location
 
+_STEP_WRAPPERS = Optimizer.profile_hook_step.__code__.co_filename
 _CLIPPERS = ("clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_")
 
 
 class Built:
     """What is known of one optimizer: the events that concern it, its groups when it was built, and its number."""
 
-    def __init__(self, index: int, optimizer: Optimizer, event: int | None, groups: tuple[evidence.Group, ...]) -> None:
+    def __init__(
+        self, index: int, optimizer: Optimizer, event: int | None, groups: tuple[evidence.Group, ...]
+    ) -> None:
         self.index = index
         self.reference = weakref.ref(optimizer)
         self.class_name = type(optimizer).__name__
@@ -71,13 +76,22 @@ class OptimizerWatcher:
         self._watch_schedules(patches)
         self._watch_clipping(patches)
         self._handles = [
-            register_optimizer_step_pre_hook(lambda optimizer, *_: self._before(optimizer)),
-            register_optimizer_step_post_hook(lambda optimizer, *_: self._after(optimizer)),
+            register_optimizer_step_pre_hook(lambda optimizer, *_: self._steps(optimizer)),
+            register_optimizer_step_post_hook(lambda optimizer, *_: self._stepped(optimizer)),
         ]
 
     def remove(self) -> None:
         for handle in self._handles:
             handle.remove()
+
+    def _steps(self, optimizer: Optimizer) -> None:
+        if _steps_in_progress() < 2:
+            self._before(optimizer)
+
+    def _stepped(self, optimizer: Optimizer) -> None:
+        """A step inside another (SAM, Lookahead, `super().step()`) is part of that one."""
+        if _steps_in_progress() < 2:
+            self._after(optimizer)
 
     def known(self, optimizer: Optimizer) -> Built:
         """What is known of this optimizer; one that was built before the audit began gets a number now."""
@@ -195,12 +209,28 @@ class OptimizerWatcher:
         self._consumed.setdefault(id(iterator), (iterator, consumer))
 
 
+def _steps_in_progress() -> int:
+    """How many calls of `step` are running, this one included: torch wraps each in a function of its own."""
+    count = 0
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "wrapper" and frame.f_code.co_filename == _STEP_WRAPPERS:
+            count += 1
+        frame = frame.f_back
+    return count
+
+
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):
         return float(value)
-    if isinstance(value, torch.Tensor) and value.numel() == 1 and type(value) is torch.Tensor and not value.is_meta:
+    if (
+        isinstance(value, torch.Tensor)
+        and value.numel() == 1
+        and type(value) is torch.Tensor
+        and not value.is_meta
+    ):
         return float(value)
     return None
 
@@ -223,4 +253,3 @@ def _is_exhausted(iterator: Any) -> bool:
         sources = iterator.__reduce__()[1][1:]
         return any(_is_exhausted(source) for source in sources)
     return False
-

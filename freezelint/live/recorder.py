@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal
 
@@ -16,8 +17,9 @@ from freezelint.evidence import Event, Failure, Limit, Location, Step, Trace
 from freezelint.evidence import Optimizer as OptimizerEvidence
 from freezelint.live.flags import FlagWatcher
 from freezelint.live.forwards import ForwardWatcher
-from freezelint.live.graph import GraphWatcher
-from freezelint.live.inventory import Inventory
+from freezelint.live.graph import GraphWatcher, Suspect
+from freezelint.live.hub import HubWatcher
+from freezelint.live.inventory import Causes, Inventory
 from freezelint.live.journal import Journal, Record
 from freezelint.live.ledger import Ledger
 from freezelint.live.loads import LoadWatcher
@@ -55,6 +57,7 @@ class Recorder:
         self._on_progress, self._on_trace, self._on_done = on_progress, on_trace, on_done
         self._limits: dict[tuple[str, str], Limit] = {}
         self._steps: list[Step] = []
+        self._suspects: list[list[Suspect]] = []  # those of each recorded step, in the order of its leaves
         self._pid = os.getpid()
         self._stack = ExitStack()
         self.ledger = Ledger()
@@ -63,7 +66,8 @@ class Recorder:
         self.flags = FlagWatcher(self.ledger, self.journal)
         self.modes = ModeWatcher(self.journal)
         self.loads = LoadWatcher(self.ledger, self.journal)
-        self.graph = GraphWatcher(self.ledger, self.journal, on_no_graph=lambda: self._snapshot("backward"))
+        self.hub = HubWatcher(self.ledger, self.loads)
+        self.graph = GraphWatcher(self.ledger, self.journal, self.flags, on_no_graph=lambda: self._snapshot("backward"))
         self.forwards = ForwardWatcher(self.graph, on_first_gradient=self._first_gradient)
         self.optimizers = OptimizerWatcher(
             self.ledger,
@@ -79,9 +83,10 @@ class Recorder:
     def __enter__(self) -> Recorder:
         patches = Patches()
         self._stack.callback(patches.undo)
-        for watcher in (self.flags, self.modes, self.loads, self.graph, self.forwards, self.optimizers):
+        for watcher in (self.flags, self.modes, self.loads, self.hub, self.graph, self.forwards, self.optimizers):
             watcher.install(patches)
         self._stack.callback(self.loads.remove)
+        self._stack.callback(self.hub.remove)
         self._stack.callback(self.optimizers.remove)
         self._run_eagerly()
         return self
@@ -113,8 +118,9 @@ class Recorder:
             self.loads.loaded(tensors)
 
     def trace(self, failure: Failure | None = None) -> Trace:
-        """The evidence so far."""
-        self._take_stock()
+        """The evidence so far. Where models stand is as of the last recorded step: they may be gone by now."""
+        if not self._steps:
+            self._take_stock()
         events = self._events()
         return Trace(
             witness="live",
@@ -127,7 +133,7 @@ class Recorder:
             ),
             schedules=tuple(self.optimizers.schedules),
             events=events,
-            steps=tuple(self._steps),
+            steps=tuple(self._with_leaves()),
             limits=tuple(self._all_limits()),
             failure=failure,
             pending_unfreezes=pending_unfreezes(self._position(events)),
@@ -167,7 +173,8 @@ class Recorder:
 
     def _take_stock(self) -> None:
         held = [p for _, optimizer in self.optimizers.alive() for group in optimizer.param_groups for p in group["params"]]
-        self.inventory.take(self.forwards.roots.values(), held, self.loads.assigned, self.modes.resets)
+        causes = Causes(self.loads.assigned, self.modes.resets, self.flags.settings)
+        self.inventory.take(self.forwards.roots.values(), held, causes)
 
     def _first_gradient(self, module: nn.Module) -> None:
         """A step begins: what ran without gradients before the first one was preparation (a calibration, a sanity check)."""
@@ -175,7 +182,9 @@ class Recorder:
             self.forwards.begin_step()
         self.journal.forwarded = True
         held = {id(p) for _, optimizer in self.optimizers.alive() for group in optimizer.param_groups for p in group["params"]}
-        self.forwards.measure_saved = any(p.requires_grad and id(p) not in held for p in module.parameters())
+        self.forwards.measure_saved = self.graph.suspected or any(
+            p.requires_grad and id(p) not in held for p in module.parameters()
+        )
 
     def _built(self, optimizer: Optimizer) -> None:
         if self._observing:
@@ -185,9 +194,20 @@ class Recorder:
     def _snapshot(self, phase: Literal["backward", "optimizer-built"]) -> None:
         """The state of a script that failed before it reached a step."""
         if self._observing:
+            self.inventory.adopt_all()
             self._take_stock()
-            self._steps.append(self._stepper.step(len(self._steps), phase, None, None))
+            self._append(self._stepper.step(len(self._steps), phase, None, None))
             self._on_trace(self.trace())
+
+    def _append(self, step: Step) -> None:
+        self._steps.append(step)
+        self._suspects.append(list(self.graph.suspects.values()))
+
+    def _with_leaves(self) -> Iterator[Step]:
+        """The steps, with what has become known since of the inputs that required grad."""
+        for step, suspects in zip(self._steps, self._suspects, strict=True):
+            leaves = (replace(leaf, used=s.used) for leaf, s in zip(step.leaves, suspects, strict=True))
+            yield replace(step, leaves=tuple(leaves))
 
     def _before_step(self, optimizer: Optimizer) -> None:
         if self._observing and self.recording:
@@ -201,7 +221,7 @@ class Recorder:
         event = self.journal.add("stepped", user_location(), optimizer=built.index)
         if self.recording:
             self._take_stock()
-            self._steps.append(self._stepper.step(len(self._steps), "step", event.index, optimizer))
+            self._append(self._stepper.step(len(self._steps), "step", event.index, optimizer))
         self.journal.steps += 1
         self._on_progress(f"step {built.steps} of {self._settings.steps}")
         self._continue()

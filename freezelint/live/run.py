@@ -1,4 +1,5 @@
-"""Starts the user's code in a process of its own, watches over it, and brings back what was seen. Imports no torch."""
+"""Starts the user's code in a process of its own, watches over it, and brings back what was seen. Imports no
+torch."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ _PAUSE = 0.05  # seconds between two looks at the process
 _GRACE = 5.0  # seconds that a process gets to end by itself
 _ANSWER = 2.0  # seconds that a hanging process gets to say where it is
 
-# The user's code must find `sys.path` as `python train.py` would make it from the very first import on, also where freezelint itself
+# The user's code must find `sys.path` as `python train.py` would make it from the very first import on, also
+# where freezelint itself
 # is importable only from the current directory.
 _BOOTSTRAP = """\
 import sys
@@ -45,26 +47,24 @@ main(sys.argv[3])
 def run_script(
     target: str, arguments: Sequence[str], settings: LiveSettings, progress: Progress, *, quiet: bool = False
 ) -> Trace:
-    """Run a script as `python target arguments…` would and watch its training steps. `quiet` drops what the script prints."""
-    beside = os.path.dirname(os.path.realpath(target))
+    """Run a script as `python target arguments…` would and watch its training steps. `quiet` drops what the
+    script prints."""
+    beside = Path(target).resolve().parent
     return _run("script", target, beside, settings, progress, quiet, arguments=list(arguments))
 
 
 def run_factory(
     target: str, settings: LiveSettings, progress: Progress, *, root: Path | None = None, quiet: bool = False
 ) -> Trace:
-    """Run `train.py:build` or `package.module:build`; modules are looked for in `root`, else in the current directory."""
-    place = target.rpartition(":")[0]
-    beside = (
-        os.path.dirname(os.path.realpath(place))
-        if Path(place).is_file()
-        else str((root or Path.cwd()).resolve())
-    )
+    """Run `train.py:build` or `package.module:build`; modules are looked for in `root`, else in the current
+    directory."""
+    place = Path(target.rpartition(":")[0])
+    beside = place.resolve().parent if place.is_file() else (root or Path.cwd()).resolve()
     return _run("factory", target, beside, settings, progress, quiet)
 
 
 def _run(
-    kind: str, target: str, beside: str, settings: LiveSettings, progress: Progress, quiet: bool, **more: Any
+    kind: str, target: str, beside: Path, settings: LiveSettings, progress: Progress, quiet: bool, **more: Any
 ) -> Trace:
     with tempfile.TemporaryDirectory(prefix="freezelint-", ignore_cleanup_errors=True) as directory:
         mailbox = Mailbox(Path(directory))
@@ -75,12 +75,13 @@ def _run(
 
 
 @contextmanager
-def _started(beside: str, directory: str, quiet: bool) -> Iterator[subprocess.Popen[bytes]]:
-    """The child, in a group of its own, of which nothing is left afterwards: no data-loader worker, no helper."""
+def _started(beside: Path, directory: str, quiet: bool) -> Iterator[subprocess.Popen[bytes]]:
+    """The child, in a group of its own, of which nothing is left afterwards: no data-loader worker, no
+    helper."""
     package = str(Path(__file__).parents[2])
     with _termination_raises():
         process = subprocess.Popen(
-            [sys.executable, "-c", _BOOTSTRAP, beside, package, directory],
+            [sys.executable, "-c", _BOOTSTRAP, str(beside), package, directory],
             stdin=subprocess.DEVNULL,
             # Standard output is the report's alone: what the script prints goes to standard error.
             stdout=subprocess.DEVNULL if quiet else 2,
@@ -173,7 +174,7 @@ def _termination_raises() -> Iterator[None]:
         yield
         return
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """`steps` optimizer steps are watched, for at most `timeout` seconds, on `device` (auto, cpu, cuda or fake)."""
+    """`steps` optimizer steps are watched, for at most `timeout` seconds, on `device` (auto, cpu, cuda or
+    fake)."""
 
     steps: int = 2
     timeout: float = 600.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -116,17 +116,16 @@ class Stepper:
             cut_by_checkpoint=call.cut,
         )
 
-    def _leaves(self, held: set[int]) -> Iterable[GradientLeaf]:
-        for tensor, module, used in self._recorder.graph.leaves():
-            entry = self._recorder.ledger.find(tensor)
-            place = self._recorder.inventory.places.get(module, (None, ""))
-            yield GradientLeaf(
-                model=place[0],
-                module=place[1],
-                shape=tuple(tensor.shape),
-                used=used or (entry is not None and entry.id in held),
-                forced=self._recorder.flags.forced_by(tensor),
-            )
+    def _leaves(self, held: set[int]) -> Iterator[GradientLeaf]:
+        for suspect in self._recorder.graph.suspects.values():
+            if suspect.tensor is None:
+                continue
+            entry = self._recorder.ledger.find(suspect.tensor)
+            if entry is not None and entry.id in held:
+                suspect.used = True
+            place = self._recorder.inventory.places.get(suspect.module, (None, ""))
+            forced = self._recorder.flags.forced_by(suspect.tensor)
+            yield GradientLeaf(place[0], place[1], suspect.shape, suspect.used, forced)
 
 
 def gradients_of(parameters: Iterable[torch.Tensor], had: set[int]) -> dict[int, Gradient]:

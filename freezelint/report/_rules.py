@@ -23,7 +23,9 @@ def table(rules: Sequence[Rule], output_format: str) -> str:
         return _json([_data(rule) for rule in rules])
     name = max((len(rule.name) for rule in rules), default=0)
     severity = max((len(rule.severity) for rule in rules), default=0)
-    lines = [f"{rule.code}  {rule.name:{name}}  {rule.severity:{severity}}  {rule.summary}\n" for rule in rules]
+    lines = [
+        f"{rule.code}  {rule.name:{name}}  {rule.severity:{severity}}  {rule.summary}\n" for rule in rules
+    ]
     return "".join(lines)
 
 

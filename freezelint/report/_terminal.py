@@ -1,4 +1,5 @@
-"""Standard output and standard error: colours, one-line complaints, and the line that tells what is going on."""
+"""Standard output and standard error: colours, one-line complaints, and the line that tells what is going
+on."""
 
 from __future__ import annotations
 
@@ -18,14 +19,16 @@ def painted(text: str, *styles: str, color: bool) -> str:
 
 
 def wants_color(choice: str, stream: TextIO) -> bool:
-    """Whether to write colours to this stream: `always`, `never`, or `auto`, which respects NO_COLOR and dumb terminals."""
+    """Whether to write colours to this stream: `always`, `never`, or `auto`, which respects NO_COLOR and dumb
+    terminals."""
     if choice != "auto":
         return choice == "always"
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
 def write(text: str) -> None:
-    """Put the report on standard output. A reader that has gone away (`| head`) is no fault, nor is a narrow encoding."""
+    """Put the report on standard output. A reader that has gone away (`| head`) is no fault, nor is a narrow
+    encoding."""
     try:
         sys.stdout.write(_encodable(text, sys.stdout))
         sys.stdout.flush()
@@ -47,7 +50,8 @@ def say(text: str) -> None:
 
 
 class ProgressLine:
-    """One line on a terminal that is written over in place, and gone at the end. Silent where nobody looks."""
+    """One line on a terminal that is written over in place, and gone at the end. Silent where nobody
+    looks."""
 
     def __init__(self, *, wanted: bool) -> None:
         self._shown = wanted and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

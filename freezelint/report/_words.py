@@ -47,7 +47,11 @@ def summary(outcome: Outcome) -> str:
     watched = f"{plural(outcome.steps, 'step')} watched" if outcome.steps else "no step watched"
     if not outcome.findings:
         return f"No freezing bugs found in {where} ({watched})"
-    counts = [(outcome.count("error"), "error"), (outcome.count("warning"), "warning"), (outcome.count("info"), "note")]
+    counts = [
+        (outcome.count("error"), "error"),
+        (outcome.count("warning"), "warning"),
+        (outcome.count("info"), "note"),
+    ]
     found = ", ".join(plural(count, noun) for count, noun in counts if count)
     return f"Found {found} in {where} ({watched})"
 
@@ -57,7 +61,7 @@ def limits(given: tuple[Limit, ...]) -> str:
     told = [f"{limit.what} ({limit.why})" if limit.why else limit.what for limit in given[:_LIMITS]]
     rest = len(given) - len(told)
     more = f"; and {rest} more (JSON lists all)" if rest else ""
-    return f"Not checked: {' '.join('; '.join(told).split())}{more}"
+    return f"Limits: {' '.join('; '.join(told).split())}{more}"
 
 
 def statistics(findings: tuple[Finding, ...], style: Style) -> str:

@@ -13,7 +13,9 @@ def render(outcome: Outcome, style: Style) -> str:
         return statistics(outcome.findings, style) + closing(outcome, style)
     lines = []
     for finding in outcome.findings:
-        code = painted(finding.code, "red" if finding.severity == "error" else "yellow", "bold", color=style.color)
+        code = painted(
+            finding.code, "red" if finding.severity == "error" else "yellow", "bold", color=style.color
+        )
         message = " ".join(finding.message.split())
         lines.append(f"{place(finding.location)}: {code} [{finding.name}] {message}\n")
     return "".join(lines) + closing(outcome, style)

@@ -1,4 +1,5 @@
-"""The report for people: each finding with its source lines, what is related to it, and how the run got there."""
+"""The report for people: each finding with its source lines, what is related to it, and how the run got
+there."""
 
 from __future__ import annotations
 
@@ -8,13 +9,15 @@ import unicodedata
 from collections.abc import Iterator
 
 from freezelint.evidence import Location
-from freezelint.finding import Finding
+from freezelint.finding import Finding, Related
 from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
-from freezelint.report._words import at, closing, place, shown, statistics
+from freezelint.report._words import at, closing, place, statistics
+from freezelint.wording import plural
 
 _WIDTH = 100
 _MOST_RELATED = 6
+_MOST_CALLERS = 4
 _COLORS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
@@ -51,8 +54,8 @@ class _Told:
         self._finding = finding
         self._sources = sources
         self._color = color
-        self._related = finding.related[:_MOST_RELATED]
-        places = [finding.location, *(related.location for related in self._related)]
+        self._related = _merged(finding.related)
+        places = [finding.location, *(location for location, _ in self._related[:_MOST_RELATED])]
         self._gutter = max(len(str(where.line)) for where in places)
 
     def lines(self) -> Iterator[str]:
@@ -65,29 +68,31 @@ class _Told:
         yield self._bar()
         yield from self._snippet(finding.location, "^", color)
         path = finding.location.path
-        for related in self._related:
-            if related.location.path != path:
-                path = related.location.path
-                yield f"{' ' * self._gutter} {self._paint(':::', 'blue')} {place(related.location)}"
-            yield from self._snippet(related.location, "-", "blue", _printable(related.message))
+        for location, label in self._related[:_MOST_RELATED]:
+            if location.path != path:
+                path = location.path
+                yield f"{' ' * self._gutter} {self._paint(':::', 'blue')} {place(location)}"
+            yield from self._snippet(location, "-", "blue", label)
         yield from self._notes()
 
     def _notes(self) -> Iterator[str]:
-        if hidden := len(self._finding.related) - len(self._related):
-            yield self._note(f"and {hidden} more places (JSON lists all)")
+        hidden = len(self._related[_MOST_RELATED:])
+        if hidden:
+            yield self._note(f"and {plural(hidden, 'more place')} (JSON lists all)")
         calls = self._finding.location.calls
         if calls:
-            yield self._note(f"called from {', '.join(at(call.path, call.line) for call in calls)}")
+            yield self._note(f"called from {', from '.join(at(call.path, call.line) for call in calls)}")
 
     def _snippet(self, location: Location, mark: str, color: str, label: str = "") -> Iterator[str]:
         """The line of source with its span marked; the label beside the marks, or below where it is long."""
         text = self._sources.line(location)
         if not text.strip():
             if label:
-                yield from self._below(f"{shown(location.path)}:{location.line}: {label}")
+                yield from self._below(f"{at(location.path, location.line)}: {label}")
             return
         start, end = _span(location, text)
-        yield f"{self._paint(f'{location.line:>{self._gutter}}', 'blue')} {self._paint('|', 'blue')} {text.rstrip()}"
+        number = f"{location.line:>{self._gutter}}"
+        yield f"{self._paint(number, 'blue')} {self._paint('|', 'blue')} {text.rstrip()}"
         lead = "".join(" " * _cells(char) if char != "\t" else "\t" for char in text[:start])
         marks = mark * max(sum(_cells(char) for char in text[start:end]), 1)
         beside = label and len(lead) + len(marks) + len(label) + self._gutter + 4 <= _WIDTH
@@ -109,13 +114,40 @@ class _Told:
         return painted(text, *styles, color=self._color)
 
 
+def _merged(related: tuple[Related, ...]) -> list[tuple[Location, str]]:
+    """The related places with what to say of each: a statement that was reached by several calls is told
+    once."""
+    callers: dict[tuple[tuple[str, int], str], list[str]] = {}
+    first: dict[tuple[tuple[str, int], str], Location] = {}
+    for each in related:
+        key = (each.location.at(), each.message)
+        first.setdefault(key, each.location)
+        sites = callers.setdefault(key, [])
+        caller = each.location.calls[0] if each.location.calls else None
+        if caller is not None and (site := at(caller.path, caller.line)) not in sites:
+            sites.append(site)
+    return [(first[key], _printable(_with_callers(key[1], sites))) for key, sites in callers.items()]
+
+
+def _with_callers(message: str, sites: list[str]) -> str:
+    if not sites:
+        return message
+    shown_sites = (
+        sites
+        if len(sites) <= _MOST_CALLERS
+        else [*sites[: _MOST_CALLERS - 1], f"{len(sites) - _MOST_CALLERS + 1} more"]
+    )
+    return f"{message} (called from {', '.join(shown_sites)})"
+
+
 def _span(location: Location, text: str) -> tuple[int, int]:
-    """Where the marked part of the line begins and ends, from 0: the whole statement where only its line is known."""
+    """Where the marked part of the line begins and ends, from 0: the whole statement where only its line is
+    known."""
     indent = len(text) - len(text.lstrip())
     whole = len(text.rstrip())
     if location.end_column is None and location.column <= 1:
         return indent, whole
-    start = min(max(location.column - 1, 0), whole)
+    start = min(max(location.column - 1, 0), whole - 1)
     if location.end_line is not None and location.end_line != location.line:
         return start, whole
     end = start + 1 if location.end_column is None else location.end_column - 1
@@ -124,7 +156,12 @@ def _span(location: Location, text: str) -> tuple[int, int]:
 
 def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(
-        text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -25,8 +25,8 @@ def test_clipping_with_the_optimizers_generator() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(9)
     assert fault.message == (
-        "The iterator of parameters given to clip_grad_norm_ was already used up by SGD, so no gradient is clipped; "
-        "keep the parameters in a list"
+        "The iterator of parameters given to clip_grad_norm_ was already used up by SGD, "
+        "so no gradient is clipped; keep the parameters in a list"
     )
 
 
@@ -35,7 +35,8 @@ def test_second_optimizer() -> None:
     story.event("iterator-exhausted", 7, name="Adam", parameters=tuple(story.ids("fc")))
     (fault,) = check(story.trace())
     assert fault.message == (
-        "The iterator of parameters given to Adam was already used up, so it gets no parameters; keep the parameters in a list"
+        "The iterator of parameters given to Adam was already used up, "
+        "so it gets no parameters; keep the parameters in a list"
     )
     assert fault.subjects == ("model.fc.weight", "model.fc.bias")
 

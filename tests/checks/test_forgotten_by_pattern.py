@@ -85,7 +85,8 @@ def test_unfrozen_but_left_out() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(4)
     assert fault.message == (
-        "SGD leaves out `two` (2 parameters), unfrozen on line 3: they get gradients but never learn; add them to a group, or freeze them"
+        "SGD leaves out `two` (2 parameters), unfrozen on line 3: "
+        "they get gradients but never learn; add them to a group, or freeze them"
     )
     assert [related.location for related in fault.related] == [at(3)]
     assert fault.subjects == ("model.two.weight", "model.two.bias")

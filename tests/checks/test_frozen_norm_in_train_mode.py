@@ -105,6 +105,14 @@ def test_silent_when_the_mode_is_unknown() -> None:
     assert silent(story)
 
 
+def test_silent_when_the_run_in_train_mode_was_not_the_training() -> None:
+    """A look at the shapes before the freeze, or a calibration; in the step itself it is in eval mode."""
+    story = frozen_backbone_in_train_mode()
+    story.eval("bn", line=8)
+    story.step(modules={"bn": {"training": True, "cause": None, "statistics_moved": True}})
+    assert silent(story)
+
+
 def test_silent_when_the_layer_did_not_run() -> None:
     story = frozen_backbone_in_train_mode()
     story.step(skipped=["bn"])

@@ -83,7 +83,8 @@ def test_frozen_backbone_in_the_optimizer() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(7)
     assert fault.message == (
-        "SGD holds `conv` and `bn` (4 parameters), which cannot train (frozen on line 3); give it the trainable parameters only"
+        "SGD holds `conv` and `bn` (4 parameters), which cannot train (frozen on line 3); "
+        "give it the trainable parameters only"
     )
     assert [related.location for related in fault.related] == [at(3)]
     assert fault.subjects == ("model.conv.weight", "model.conv.bias", "model.bn.weight", "model.bn.bias")

@@ -49,7 +49,7 @@ def test_silent_when_trainable_again_in_a_later_step() -> None:
 
 
 def test_silent_for_gradients_assigned_by_hand() -> None:
-    """Evolution strategies freeze everything and write `.grad` themselves: no backward came before the freeze."""
+    """Evolution strategies freeze everything and write `.grad` themselves: no backward before the freeze."""
     story = two_layers()
     story.freeze()
     story.optimizer()
@@ -77,8 +77,9 @@ def test_zeroed_gradient_under_momentum() -> None:
     (fault,) = check(frozen_after_a_step("zero", line=12).trace())
     assert fault.location == at(12)
     assert fault.message == (
-        "SGD.step() changes `body` (2 parameters), frozen on line 12: their gradient was zeroed instead of cleared, so momentum, "
-        "averages and weight decay still act on them; call `zero_grad(set_to_none=True)` or take them out of its groups"
+        "SGD.step() changes `body` (2 parameters), frozen on line 12: their gradient was zeroed "
+        "instead of cleared, so momentum, averages and weight decay still act on them; "
+        "call `zero_grad(set_to_none=True)` or take them out of its groups"
     )
     assert [related.location for related in fault.related] == [at(4)]
     assert fault.subjects == ("model.body.weight", "model.body.bias")

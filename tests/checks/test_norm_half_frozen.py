@@ -69,9 +69,8 @@ def test_statistics_frozen_while_scale_and_shift_are_trained() -> None:
     story.step()
     (fault,) = check(story.trace())
     assert fault.message == (
-        "`bn` keeps its statistics in eval mode (line 7) while scale and shift of 1 BatchNorm layer are "
-        "trained; "
-        "freeze both or neither"
+        "`bn` keeps its statistics in eval mode (line 7) while its scale and shift are trained; freeze "
+        "both or neither"
     )
     assert fault.location == at(7)
     assert fault.subjects == ("model.bn",)
@@ -85,6 +84,5 @@ def test_scale_frozen_without_shift() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(3)
     assert fault.message == (
-        "`bn` has one of scale and shift frozen (line 3) while the other is trained, in 1 BatchNorm layer; "
-        "freeze both or neither"
+        "`bn` has one of scale and shift frozen (line 3) while the other is trained; freeze both or neither"
     )

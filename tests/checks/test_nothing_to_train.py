@@ -140,9 +140,10 @@ def test_optimizer_over_a_selection_that_matches_nothing() -> None:
     story.step(phase="optimizer-built")
     (fault,) = check(story.trace())
     assert fault.location == at(7)
-    assert (
-        fault.message == "The optimizer is given no parameter at all; check how its parameters are selected"
+    assert fault.message == (
+        "The optimizer is given no parameter at all; check what is frozen and how its parameters are selected"
     )
+    assert [related.location for related in fault.related] == [at(2)]
 
 
 def test_optimizer_that_holds_the_frozen_part() -> None:
@@ -154,8 +155,8 @@ def test_optimizer_that_holds_the_frozen_part() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(3)
     assert fault.message == (
-        "SGD holds no trainable parameter: all of `body` (2 parameters) are frozen and step() changes nothing; "
-        "give it the parameters that are to learn"
+        "SGD holds no trainable parameter: all of `body` (2 parameters) are frozen and step() changes "
+        "nothing; give it the parameters that are to learn"
     )
     assert fault.subjects == ("model.body.weight", "model.body.bias")
 

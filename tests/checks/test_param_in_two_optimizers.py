@@ -28,7 +28,7 @@ def test_silent_when_only_one_of_them_steps() -> None:
 
 
 def test_silent_for_one_optimizer_after_the_other() -> None:
-    """Rebuilt at an unfreezing stage, or another algorithm for the second phase: both have stepped, but never in turns."""
+    """Rebuilt at an unfreezing stage, or another algorithm for a second phase: never in turns."""
     story = two_optimizers()
     for optimizer in (0, 0, 1, 1):
         story.event("backward", 19)
@@ -73,8 +73,8 @@ def test_two_optimizers_on_one_backward() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(5)
     assert fault.message == (
-        "`encoder` (2 parameters) are stepped by two optimizers, SGD (line 4) and Adam (line 5), each with its own rate and state; "
-        "give every parameter to one of them"
+        "`encoder` (2 parameters) are stepped by two optimizers, SGD (line 4) and Adam (line 5), "
+        "each with its own rate and state; give every parameter to one of them"
     )
     assert [related.location for related in fault.related] == [at(4)]
     assert fault.subjects == ("model.encoder.weight", "model.encoder.bias")

@@ -96,8 +96,9 @@ def test_head_replaced_after_the_optimizer() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(9)
     assert fault.message == (
-        "`fc` (2 parameters) took the place of other parameters on line 9 after SGD was built (line 4): it goes on training the old ones "
-        "and the new ones never learn; replace first, then build the optimizer"
+        "`fc` (2 parameters) took the place of other parameters on line 9 after SGD was built (line 4): "
+        "it goes on training the old ones and the new ones never learn; "
+        "replace first, then build the optimizer"
     )
     assert [related.location for related in fault.related] == [at(4)]
     assert fault.subjects == ("model.fc.weight", "model.fc.bias")
@@ -126,7 +127,15 @@ def test_weights_split_by_weight_norm() -> None:
     assert fault.subjects == ("model.fc.weight_g", "model.fc.weight_v")
 
 
-def test_replacement_that_nobody_saw_points_to_the_optimizer() -> None:
+def test_replacement_that_nobody_saw_points_to_where_the_parameters_were_made() -> None:
+    for made in (12, None):
+        story = unseen_replacement()
+        for p in story.ids("fc"):
+            story.parameters[p] = replace(story.parameters[p], built=at(made))
+        assert [fault.location for fault in check(story.trace())] == [at(made or 4)]
+
+
+def unseen_replacement() -> Story:
     story = backbone()
     story.optimizer(line=4)
     story.exchange("fc", line=9)
@@ -135,4 +144,4 @@ def test_replacement_that_nobody_saw_points_to_the_optimizer() -> None:
         story.models[-1], modules=tuple(replace(m, assigned=None) for m in story.models[-1].modules)
     )
     story.step()
-    assert [fault.location for fault in check(story.trace())] == [at(4)]
+    return story

@@ -84,8 +84,9 @@ def test_unfrozen_later() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(15)
     assert fault.message == (
-        "`body` (2 parameters) became trainable after SGD was built (line 4) and no optimizer holds them: they get gradients but never "
-        "learn; add them with `add_param_group`, or build the optimizer afterwards"
+        "`body` (2 parameters) became trainable after SGD was built (line 4) and no optimizer holds them: "
+        "they get gradients but never learn; "
+        "add them with `add_param_group`, or build the optimizer afterwards"
     )
     assert [related.location for related in fault.related] == [at(4)]
     assert fault.subjects == ("model.body.weight", "model.body.bias")

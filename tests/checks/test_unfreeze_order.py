@@ -140,6 +140,19 @@ def test_gap_between_unfrozen_blocks() -> None:
     assert [related.location for related in fault.related] == [at(3)]
 
 
+def test_gap_after_a_residual_block_whose_shortcut_starts_from_frozen_features() -> None:
+    layers = {
+        "stem": plain(),
+        "layer1.conv": plain(),
+        "layer1.shortcut": plain(),
+        "layer2": plain(),
+        "fc": plain(),
+    }
+    story = blocks(layers, pretrained=True)
+    shortcut = {"layer1.shortcut": {"input_requires_grad": False}}
+    assert len(list(check(trained_without(story, "stem", "layer2", modules=shortcut).trace()))) == 1
+
+
 def test_gap_by_freezing_a_block_in_the_middle() -> None:
     (fault,) = check(trained_without(blocks(), "layer2").trace())
     assert fault.location == at(3)

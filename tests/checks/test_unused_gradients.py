@@ -76,7 +76,7 @@ def test_silent_when_only_biases_are_tuned() -> None:
 
 
 def test_silent_for_a_model_whose_gradients_user_code_may_read() -> None:
-    """A worker of A3C, a clone of MAML: fresh or of unknown origin, not optimised itself, its gradients copied elsewhere."""
+    """A worker of A3C, a clone of MAML: not loaded, not optimised itself, its gradients copied elsewhere."""
     story = Story()
     story.model({"body": plain()}, name="shared")
     story.optimizer()
@@ -104,8 +104,9 @@ def test_backbone_left_out() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(4)
     assert fault.message == (
-        "No optimizer holds `layer1` and `layer2` (4 parameters), yet backward() computes their gradients: they take 160 B and their "
-        "activations 3.0 KiB per step, and SGD.zero_grad() never clears them; freeze them, or give them to the optimizer"
+        "No optimizer holds `layer1` and `layer2` (4 parameters), yet backward() computes their gradients: "
+        "they take 160 B and their activations 3.0 KiB per step, and SGD.zero_grad() never clears them; "
+        "freeze them, or give them to the optimizer"
     )
     assert [related.location for related in fault.related] == [at(1)]
     assert fault.subjects == (

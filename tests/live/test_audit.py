@@ -40,7 +40,10 @@ def everything(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
             "modes": {name: module.training for name, module in model.named_modules()},
             "optimizer": optimizer.state_dict(),
             "hooks": [
-                [len(getattr(m, kind)) for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")]
+                [
+                    len(getattr(m, kind))
+                    for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+                ]
                 for m in model.modules()
             ],
             "torch": torch.get_rng_state(),
@@ -52,7 +55,12 @@ def everything(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
 def identities(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[int]:
     """Objects that user code may hold on to."""
     tensors = [*model.parameters(), *model.buffers()]
-    return [*map(id, tensors), *(t.data_ptr() for t in tensors), *(id(p.grad) for p in model.parameters()), id(optimizer.state)]
+    return [
+        *map(id, tensors),
+        *(t.data_ptr() for t in tensors),
+        *(id(p.grad) for p in model.parameters()),
+        id(optimizer.state),
+    ]
 
 
 def assert_same(one: Any, other: Any, at: str = "") -> None:
@@ -82,7 +90,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 @pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
 @pytest.mark.parametrize("warm", [False, True], ids=["new", "trained"])
-def test_leaves_everything_as_it_was(make: Callable[..., torch.optim.Optimizer], fails: bool, warm: bool) -> None:
+def test_leaves_everything_as_it_was(
+    make: Callable[..., torch.optim.Optimizer], fails: bool, warm: bool
+) -> None:
     model = Net()
     model.body[1].eval()
     optimizer = make(model.parameters())
@@ -135,7 +145,15 @@ def test_restores_a_frozen_network_that_the_step_writes_to_by_hand() -> None:
 
 
 def test_takes_out_everything_that_it_put_into_torch() -> None:
-    watched = (nn.Module, nn.Parameter, torch.Tensor, torch.optim.Optimizer, torch.autograd, torch.nn.utils, torch)
+    watched = (
+        nn.Module,
+        nn.Parameter,
+        torch.Tensor,
+        torch.optim.Optimizer,
+        torch.autograd,
+        torch.nn.utils,
+        torch,
+    )
     before = [dict(vars(owner)) for owner in watched]
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -169,7 +187,9 @@ def test_finds_frozen_norm_in_train_mode_and_frozen_parameters_in_the_optimizer(
 def test_steps_the_optimizer_where_the_step_does_not() -> None:
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    assert freezelint.audit(model, optimizer, lambda: loss_of(model).backward(), steps=3).trace.steps_done == 3
+    assert (
+        freezelint.audit(model, optimizer, lambda: loss_of(model).backward(), steps=3).trace.steps_done == 3
+    )
 
     def whole() -> None:
         optimizer.zero_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from freezelint.evidence import Model, Step, Trace
+from freezelint.evidence import Location, Model, Step, Trace
 from freezelint.facts import is_frozen, is_trainable, subjects, trains
 from freezelint.finding import Fault, Related
 from freezelint.flags import FlagStatement, flag_statements
@@ -112,8 +112,17 @@ def _rebuilt(trace: Trace, model: Model, freeze: FlagStatement, now: tuple[int, 
         f"{parameters_named(trace, now)} of `{model.name}` train: the freeze on {line(freeze.location)} "
         "was made on an earlier "
         "model that is gone; freeze after this one is built",
-        model.built,
+        _beside(freeze.location, model.built),
         subjects(trace, now),
         (Related(freeze.location, "the earlier model was frozen here"),) if freeze.location else (),
         {"undone": len(now)},
     )
+
+
+def _beside(freeze: Location | None, built: Location | None) -> Location | None:
+    """Of the calls that led to the construction the one in the same function as the freeze: there the
+    order went wrong."""
+    if freeze is None or built is None:
+        return built
+    near = {(place.path, place.function) for place in (freeze, *freeze.calls)}
+    return next((place for place in (built, *built.calls) if (place.path, place.function) in near), built)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from freezelint.evidence import GradientLeaf, Model, Module, Step, Trace
+from freezelint.evidence import GradientLeaf, Model, Module, ModuleState, Step, Trace
 from freezelint.facts import frozen_blocks, is_trainable, modules_that_ran
 from freezelint.finding import Fault, Related
 from freezelint.wording import line, listing, plural, size
@@ -17,7 +17,7 @@ def check(trace: Trace) -> Iterator[Fault]:
     for step in trace.completed:
         for model in trace.models:
             leaf = _useless_leaf(model, step)
-            if leaf is None:
+            if leaf is None or not _flow_is_known(trace, step):
                 continue
             prefix = _walked_prefix(trace, model, step)
             if prefix:
@@ -38,6 +38,13 @@ def _useless_leaf(model: Model, step: Step) -> GradientLeaf | None:
     return leaves[0]
 
 
+def _flow_is_known(trace: Trace, step: Step) -> bool:
+    """Whether it was seen what went into and out of every module. Inside a reentrant checkpoint it is not,
+    and there an input that requires grad may be just what makes the parameters train."""
+    states = [state for model in trace.models for _, state in modules_that_ran(model, step)]
+    return all(state.output_requires_grad is not None for state in states if state.with_gradient)
+
+
 def _walked_prefix(trace: Trace, model: Model, step: Step) -> list[Module]:
     """The frozen blocks that ran with gradients wanted of their input, before anything trainable of any
     model."""
@@ -51,14 +58,22 @@ def _walked_prefix(trace: Trace, model: Model, step: Step) -> list[Module]:
     ]
     if not orders:
         return []
-    found = []
-    for block in frozen_blocks(model, step):
-        state = step.module(model.index, block.path)
-        if state is None or state.order is None or state.order > min(orders):
-            continue
-        if state.ran and state.input_requires_grad is True and state.with_gradient is True:
-            found.append(block)
-    return found
+    blocks = frozen_blocks(model, step)
+    walked = [block for block in blocks if _walked(step.module(model.index, block.path), min(orders))]
+    all_of_it, some = _numel(trace, model, blocks), _numel(trace, model, walked)
+    # With adapters inside the first layer a sliver of it comes before them: not worth a word.
+    return walked if 2 * some >= all_of_it else []
+
+
+def _walked(state: ModuleState | None, first_trainable: int) -> bool:
+    if state is None or state.order is None or state.order > first_trainable:
+        return False
+    return state.ran is True and state.input_requires_grad is True and state.with_gradient is True
+
+
+def _numel(trace: Trace, model: Model, blocks: list[Module]) -> int:
+    inside = {p for block in blocks for p in model.parameters_within(block.path)}
+    return sum(trace.parameters[p].numel for p in inside)
 
 
 def _fault(trace: Trace, model: Model, step: Step, leaf: GradientLeaf, prefix: list[Module]) -> Fault:

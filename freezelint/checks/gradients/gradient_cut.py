@@ -19,15 +19,8 @@ def check(trace: Trace) -> Iterator[Fault]:
         if step.phase == "optimizer-built":
             continue
         cut = [p for p in _without_gradient(trace, step) if p not in reported]
-        detached: dict[Event, list[int]] = {}
-        no_grad: list[int] = []
-        for parameter in cut:
-            event = _detach(trace, step, parameter)
-            if _ran_without_grad_mode(trace, step, parameter):
-                no_grad.append(parameter)
-            elif event is not None:
-                detached.setdefault(event, []).append(parameter)
-        no_grad = [p for p in no_grad if not _has_a_trained_twin(trace, step, p, set(no_grad))]
+        no_grad = _without_twins(trace, step, [p for p in cut if _ran_without_grad_mode(trace, step, p)])
+        detached = _by_cut(trace, step, [p for p in cut if not _ran_without_grad_mode(trace, step, p)])
         reported.update(no_grad, *detached.values())
         yield from _by_no_grad(trace, step, no_grad)
         for event, parameters in detached.items():
@@ -67,30 +60,36 @@ def _ran_without_grad_mode(trace: Trace, step: Step, parameter: int) -> bool:
     return owner is not None and owner.without_gradient is True and owner.with_gradient is False
 
 
-def _detach(trace: Trace, step: Step, parameter: int) -> Event | None:
-    """The statement of this iteration that cut the parameter off: of several, the one that cuts the least
-    that does get gradients.
+def _by_cut(trace: Trace, step: Step, parameters: list[int]) -> dict[Event, list[int]]:
+    """The parameters under the statement of this iteration that cut them off.
 
-    Something that trains must have run on what was cut; an output detached for a log, of a head that is in no
-    loss, is no cut.
+    Of several it is the one that cuts the least that does get gradients. Something that trains must have run
+    on what was cut: an output detached for a log, of a head that is in no loss, is no cut.
     """
-    owner = _owner(trace, step, parameter)
-    if owner is None or not (step.phase == "backward" or _feeds_what_trains(trace, step, owner)):
-        return None
     ended = [s.event for s in trace.steps[: step.index] if s.event is not None]
     start, end = max(ended, default=-1), len(trace.events) if step.event is None else step.event
-    events = [e for e in trace.events[start + 1 : end] if e.kind == "detached" and parameter in e.parameters]
-    return min(events, key=lambda e: sum(_has_gradient(step, p) for p in e.parameters), default=None)
+    detaches = [event for event in trace.events[start + 1 : end] if event.kind == "detached"]
+    last = _last_that_trains_on_a_cut(trace, step) if parameters and detaches else -1
+    found: dict[Event, list[int]] = {}
+    for parameter in parameters:
+        owner = _owner(trace, step, parameter)
+        events = [event for event in detaches if parameter in event.parameters]
+        if events and owner is not None and (step.phase == "backward" or (owner.order or 0) < last):
+            event = min(events, key=lambda e: sum(_has_gradient(step, p) for p in e.parameters))
+            found.setdefault(event, []).append(parameter)
+    return found
 
 
-def _feeds_what_trains(trace: Trace, step: Step, cut: ModuleState) -> bool:
-    """Whether a later module, whose input requires no grad, does get gradients."""
-    for model in trace.models:
-        for module, state in modules_that_ran(model, step):
-            fed_by_it = (state.order or 0) > (cut.order or 0) and state.input_requires_grad is False
-            if fed_by_it and any(_has_gradient(step, p) for p in model.parameters_within(module.path)):
-                return True
-    return False
+def _last_that_trains_on_a_cut(trace: Trace, step: Step) -> int:
+    """When the last module ran that gets gradients though its input requires none; -1 where there is none."""
+    orders = [
+        state.order or 0
+        for model in trace.models
+        for module, state in modules_that_ran(model, step)
+        if state.input_requires_grad is False
+        and any(_has_gradient(step, p) for p in model.parameters_within(module.path))
+    ]
+    return max(orders, default=-1)
 
 
 def _has_gradient(step: Step, parameter: int) -> bool:
@@ -98,23 +97,36 @@ def _has_gradient(step: Step, parameter: int) -> bool:
     return state is not None and state.gradient in ("nonzero", "zero")
 
 
-def _has_a_trained_twin(trace: Trace, step: Step, parameter: int, cut: set[int]) -> bool:
-    """Whether it belongs to a copy of something that trains: a target or teacher network that is updated
-    by hand."""
-    model = trace.model_of(parameter)
-    if model is None:
+def _without_twins(trace: Trace, step: Step, parameters: list[int]) -> list[int]:
+    """These parameters, less copies of something that trains: target or teacher networks updated by hand."""
+    cut = set(parameters)
+    copies: dict[tuple[int, str], bool] = {}
+    kept = []
+    for parameter in parameters:
+        model = trace.model_of(parameter)
+        if model is None:
+            continue
+        for path in ("", trace.parameters[parameter].path.partition(".")[0]):
+            if (model.index, path) not in copies:
+                copies[model.index, path] = _is_a_copy(trace, step, model, path, cut)
+            if copies[model.index, path]:
+                break
+        else:
+            kept.append(parameter)
+    return kept
+
+
+def _is_a_copy(trace: Trace, step: Step, model: Model, path: str, cut: set[int]) -> bool:
+    """Whether all of this module is cut off, and another of the same make does train."""
+    if not cut.issuperset(_trainable(step, model.parameters_within(path))):
         return False
-    top = trace.parameters[parameter].path.partition(".")[0]
-    whole = [path for path in ("", top) if cut.issuperset(_trainable(step, model.parameters_within(path)))]
-    others = [
-        (other, module.path) for other in trace.models for module in other.modules if "." not in module.path
-    ]
+    places = [(other, module.path) for other in trace.models for module in other.modules]
     return any(
-        (other.index, place) != (model.index, path)
+        "." not in place
+        and (other.index, place) != (model.index, path)
         and _alike(trace, model, path, other, place)
         and any(_has_gradient(step, p) for p in other.parameters_within(place))
-        for path in whole
-        for other, place in others
+        for other, place in places
     )
 
 

@@ -12,7 +12,7 @@ from freezelint.wording import parameters_named, size
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Silent for what was frozen or unfrozen on purpose, is updated by hand, or is held by any optimizer in any step."""
+    """Silent for what was frozen or unfrozen on purpose, is updated by hand, or is held in any step."""
     told: set[int] = set()
     for step in trace.completed:
         for model in trace.models:
@@ -23,7 +23,7 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _unused(trace: Trace, step: Step, model: Model) -> list[int]:
-    """Parameters of whole modules that are left out, if the step trains the rest of the model or something that the model feeds."""
+    """Parameters of whole modules that are left out, if the step trains the rest of the model or another."""
     chosen = explicitly_set(trace)
     candidates = [p for p in left_out(trace, step, model, ("nonzero", "zero")) if p not in chosen]
     if trains(model, step):
@@ -32,14 +32,14 @@ def _unused(trace: Trace, step: Step, model: Model) -> list[int]:
         idle = {p for p in candidates if _is_idle_backbone(trace, p)}
     else:
         return []
-    # Parameters that the model owns itself (a class token, position embeddings) count only as part of what is left out around them.
+    # What the model owns itself (a class token, positions) counts only beside modules that are left out.
     whole = [m for m in model.modules if m.parameters and idle.issuperset(m.parameters)]
     used = [m for m in whole if any(step.parameters[p].gradient == "nonzero" for p in m.parameters)]
     return [p for m in used for p in m.parameters] if any(m.path for m in used) else []
 
 
 def _is_idle_backbone(trace: Trace, parameter: int) -> bool:
-    """A model of which nothing is optimised may have its gradients read by user code: only loaded weights that provably stay put count."""
+    """Code may read the gradients of a model that is not optimised: only loaded weights that stay count."""
     stays = any(
         step.parameters[parameter].moved is False for step in trace.completed if parameter in step.parameters
     )
@@ -54,8 +54,9 @@ def _fault(trace: Trace, step: Step, model: Model, unused: list[int]) -> Fault:
     kept = f" and their activations {size(activations)}" if activations else ""
     name = optimizer.class_name if optimizer else "the optimizer"
     return Fault(
-        f"No optimizer holds {parameters_named(trace, unused)}, yet backward() computes their gradients: they take {size(gradients)}"
-        f"{kept} per step, and {name}.zero_grad() never clears them; freeze them, or give them to the optimizer",
+        f"No optimizer holds {parameters_named(trace, unused)}, yet backward() computes their gradients: "
+        f"they take {size(gradients)}{kept} per step, and {name}.zero_grad() never clears them; "
+        "freeze them, or give them to the optimizer",
         built,
         subjects(trace, unused),
         (Related(model.built, f"`{model.name}` is built here"),) if built and model.built else (),
@@ -72,7 +73,7 @@ def _optimizer(trace: Trace, step: Step, model: Model) -> Optimizer | None:
 
 
 def _saved_bytes(model: Model, step: Step, unused: list[int]) -> int:
-    """Memory that freezing would spare: what autograd keeps for these modules, as far as they run before anything that is trained."""
+    """What autograd keeps for these modules, if they run before what is trained: freezing spares it."""
     states = step.modules.get(model.index, {})
     trained = [m.path for m in model.modules if any(step.held_by(p) for p in m.parameters)]
     orders = [state.order for path in trained if (state := states.get(path)) and state.order is not None]

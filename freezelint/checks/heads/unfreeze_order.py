@@ -99,25 +99,20 @@ def _gap(trace: Trace, model: Model, step: Step) -> Fault | None:
     run = _plain(layers(model, step))
     trained = [layer for layer in run if wholly_trained(step, layer.module.parameters)]
     frozen = [layer for layer in run if wholly_frozen(step, layer.module.parameters)]
-    if not trained or _has_adapters(trace, model, step, frozen):
+    between = [layer for layer in frozen if trained and layer.order > trained[0].order]
+    before = [layer for layer in trained if between and layer.order < between[0].order]
+    after = [layer for layer in trained if between and layer.order > between[0].order]
+    between = [layer for layer in between if after and layer.order < after[0].order]
+    if not between or _by_kind(before, frozen, after) or _has_adapters(trace, model, step, frozen):
         return None
-    after_trained = [layer for layer in frozen if layer.order > trained[0].order]
-    if not after_trained:
+    if not gradient_flows(model, step, before[-1].order, between[-1].order):
         return None
-    start = after_trained[0].order
-    before = [layer for layer in trained if layer.order < start]
-    after = [layer for layer in trained if layer.order > start]
-    if not after:
+    known = parameters_of([*before, *between])
+    if of_origin(trace, known, "pretrained") != known:
         return None
-    between = [layer for layer in after_trained if layer.order < after[0].order]
-    if _by_kind(before, frozen, after) or not gradient_flows(model, step, before[0].order, between[-1].order):
+    if any(is_toggled(trace, p) for p in parameters_of(between)):
         return None
-    held, skipped = parameters_of(before), parameters_of(between)
-    if of_origin(trace, (*held, *skipped), "pretrained") != [*held, *skipped]:
-        return None
-    if any(is_toggled(trace, p) for p in skipped):
-        return None
-    return _gap_fault(trace, step, held, skipped, parameters_of(after))
+    return _gap_fault(trace, model, step, (before[0].order, between[0].order, after[0].order))
 
 
 def _plain(run: list[Layer]) -> list[Layer]:
@@ -144,7 +139,15 @@ def _kind(layer: Layer) -> str:
     return _NUMBER.sub("#", layer.module.path)
 
 
-def _gap_fault(trace: Trace, step: Step, before: list[int], between: list[int], after: list[int]) -> Fault:
+def _gap_fault(trace: Trace, model: Model, step: Step, starts: tuple[int, int, int]) -> Fault:
+    """The fault, told with the norm layers of the three blocks, which start at these places of the order."""
+    first, middle, last = starts
+    run = layers(model, step)
+    before = parameters_of(layer for layer in run if first <= layer.order < middle)
+    between = parameters_of(layer for layer in run if middle <= layer.order < last)
+    after = parameters_of(layer for layer in run if last <= layer.order)
+    before, after = ([p for p in some if is_trainable(step, p)] for some in (before, after))
+    between = [p for p in between if is_frozen(step, p)]
     freeze, unfreeze = (trace.event(step.parameters[some[0]].cause) for some in (between, before))
     thawed = unfreeze is not None and unfreeze.kind == "unfrozen"
     location = unfreeze.location if thawed and unfreeze else freeze.location if freeze else None
@@ -153,7 +156,8 @@ def _gap_fault(trace: Trace, step: Step, before: list[int], between: list[int], 
     return Fault(
         f"{parameters_named(trace, between)} {agree(len(between), 'is', 'are')} frozen{where} between "
         f"trained layers: {parameters_named(trace, before, 3)} run before, "
-        f"{parameters_named(trace, after, 3)} after; unfreeze from the output towards the input, without a gap",
+        f"{parameters_named(trace, after, 3)} after; unfreeze from the output towards the input, "
+        "without a gap",
         location,
         subjects(trace, (*before, *between)),
         (Related(related, "the block between is frozen here"),) if related else (),

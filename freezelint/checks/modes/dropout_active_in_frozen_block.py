@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from freezelint.evidence import Location, Model, Module, Step, Trace
 from freezelint.facts import is_toggled
 from freezelint.finding import Fault
-from freezelint.norms import drops, frozen_paths, is_bystander, related
+from freezelint.norms import frozen_paths, in_train_mode, is_bystander, related, shown
 from freezelint.wording import agree, line, listing, plural
 
 
@@ -41,8 +41,10 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _noise(trace: Trace, step: Step, model: Model, module: Module, frozen: set[str]) -> _Noise | None:
-    state = step.module(model.index, module.path)
-    if state is None or not drops(module, state) or state.input_requires_grad is True:
+    if not module.dropout or not in_train_mode(trace, step, model, module):
+        return None
+    state = step.modules[model.index][module.path]
+    if state.input_requires_grad is True:
         return None
     around = [outer.path for outer in model.ancestors(module.path) if outer.path in frozen]
     if not around:
@@ -58,7 +60,7 @@ def _noise(trace: Trace, step: Step, model: Model, module: Module, frozen: set[s
 
 def _fault(group: list[_Noise]) -> Fault:
     first = group[0]
-    names = list(dict.fromkeys(noise.block or noise.model.name for noise in group))
+    names = list(dict.fromkeys(shown(noise.model, noise.block) for noise in group))
     count, layers = len(names), len(group)
     location = first.mode or first.freeze or first.model.built
     where = f" (line {first.freeze.line})" if first.freeze else ""

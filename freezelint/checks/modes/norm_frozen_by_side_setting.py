@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from freezelint.evidence import Location, Model, Module, ModuleState, Step, Trace
 from freezelint.facts import is_toggled
 from freezelint.finding import Fault
-from freezelint.norms import frozen_paths, layers_named, related
+from freezelint.norms import frozen_paths, in_train_mode, layers_named, related, shown
 from freezelint.wording import agree, listing
 
 _Layer = tuple[Step, Model, Module]
@@ -36,7 +36,7 @@ def _held_still(trace: Trace, step: Step, model: Model, module: Module, frozen: 
     norm, state = module.norm, step.module(model.index, module.path)
     if norm is None or not norm.has_statistics or (norm.tracks and norm.momentum != 0):
         return False
-    if state is None or not state.ran or state.training is not True:
+    if state is None or not in_train_mode(trace, step, model, module):
         return False
     if module.parameters and module.path in frozen:
         toggled = any(is_toggled(trace, p) for p in module.parameters)
@@ -77,7 +77,7 @@ def _mode(trace: Trace, step: Step, model: Model, module: Module) -> Location | 
 
 def _fault(trace: Trace, group: list[_Layer]) -> Fault:
     step, model, module = group[0]
-    names = [layer.path or owner.name for _, owner, layer in group]
+    names = [shown(owner, layer.path) for _, owner, layer in group]
     count = len(group)
     location = _location(trace, *group[0])
     return Fault(

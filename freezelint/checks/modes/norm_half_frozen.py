@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from freezelint.evidence import Location, Model, Module, Step, Trace
 from freezelint.facts import is_frozen, is_toggled, is_trainable
 from freezelint.finding import Fault
-from freezelint.norms import layers_named
+from freezelint.norms import shown
 from freezelint.wording import agree, line, listing
 
 _Layers = dict[tuple[int, str], tuple[Model, Module, Location | None]]
@@ -55,34 +55,32 @@ def _freeze(trace: Trace, step: Step, module: Module) -> Location | None:
     return next((trace.location(cause) for cause in causes if cause is not None), None)
 
 
-def _faults(layers: _Layers, words: Callable[[list[Module], Location | None], str]) -> Iterator[Fault]:
+def _faults(layers: _Layers, words: Callable[[list[str], Location | None], str]) -> Iterator[Fault]:
     groups: dict[object, list[tuple[Model, Module, Location | None]]] = {}
     for entry in layers.values():
         groups.setdefault((entry[0].index, entry[2] and entry[2].at()), []).append(entry)
     for group in groups.values():
         model, _, location = group[0]
         yield Fault(
-            words([module for _, module, _ in group], location),
+            words([shown(owner, module.path) for owner, module, _ in group], location),
             location or model.built,
             tuple(f"{owner.name}.{module.path}" for owner, module, _ in group),
             evidence={"layers": len(group)},
         )
 
 
-def _in_eval(modules: list[Module], location: Location | None) -> str:
-    count = len(modules)
+def _in_eval(names: list[str], location: Location | None) -> str:
+    count = len(names)
     where = f" ({line(location)})" if location else ""
     return (
-        f"{listing([module.path for module in modules])} {agree(count, 'keeps its', 'keep their')} "
-        f"statistics in eval mode{where} while scale and shift of {layers_named(modules)} are trained; "
-        "freeze both or neither"
+        f"{listing(names)} {agree(count, 'keeps its', 'keep their')} statistics in eval mode{where} while "
+        f"{agree(count, 'its', 'their')} scale and shift are trained; freeze both or neither"
     )
 
 
-def _split(modules: list[Module], location: Location | None) -> str:
-    count = len(modules)
+def _split(names: list[str], location: Location | None) -> str:
     where = f" ({line(location)})" if location else ""
     return (
-        f"{listing([module.path for module in modules])} {agree(count, 'has', 'have')} one of scale and "
-        f"shift frozen{where} while the other is trained, in {layers_named(modules)}; freeze both or neither"
+        f"{listing(names)} {agree(len(names), 'has', 'have')} one of scale and shift frozen{where} while the "
+        "other is trained; freeze both or neither"
     )

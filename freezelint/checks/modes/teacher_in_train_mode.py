@@ -10,11 +10,12 @@ from freezelint.facts import is_trainable
 from freezelint.finding import Fault
 from freezelint.norms import (
     drifting,
-    drops,
+    in_train_mode,
     is_bystander,
     is_optimised,
     may_be_copied_by_hand,
     related,
+    shown,
     updates_statistics,
 )
 from freezelint.wording import agree, line, listing, plural
@@ -76,16 +77,16 @@ def _is_bystander(trace: Trace, model: Model, path: str) -> bool:
 
 def _active(trace: Trace, step: Step, model: Model, path: str) -> Iterator[_Active]:
     for module in model.within(path):
-        state = step.module(model.index, module.path)
-        if state is None or not state.ran or state.training is not True:
+        if not in_train_mode(trace, step, model, module):
             continue
-        if updates_statistics(module, state) or drops(module, state):
+        state = step.modules[model.index][module.path]
+        if module.dropout or updates_statistics(module, state):
             yield _Active(model, path, module, trace.location(state.cause))
 
 
 def _fault(group: list[_Active]) -> Fault:
     first = group[0]
-    names = list(dict.fromkeys(active.path or active.model.name for active in group))
+    names = list(dict.fromkeys(shown(active.model, active.path) for active in group))
     count = len(names)
     norms = [active.module for active in group if active.module.norm is not None]
     dropouts = [active.module for active in group if active.module.norm is None]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Location, Model, Module, Step, Trace
 from freezelint.finding import Fault
-from freezelint.norms import came_with_loading, layers_named, related
+from freezelint.norms import came_with_loading, last_mode, layers_named, related
 from freezelint.wording import agree, line, plural
 
 
@@ -82,6 +82,8 @@ def _is_untouched(trace: Trace, step: Step, model: Model, module: Module) -> boo
     states = [step.module(model.index, inner.path) for inner in model.within(module.path)]
     known = [state for state in states if state is not None]
     if len(known) < len(states) or not any(state.ran for state in known):
+        return False
+    if any(state.cause is None for state in known) and last_mode(trace, step, model, module.path) is not None:
         return False
     causes = {state.cause for state in known if state.cause is not None}
     parameters = model.parameters_within(module.path)

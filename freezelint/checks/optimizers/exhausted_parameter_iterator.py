@@ -21,7 +21,8 @@ def check(trace: Trace) -> Iterator[Fault]:
         effect = "no gradient is clipped" if clips else "it gets no parameters"
         by = f" by {event.value}" if event.value else ""
         yield Fault(
-            f"The iterator of parameters given to {event.name} was already used up{by}, so {effect}; keep the parameters in a list",
+            f"The iterator of parameters given to {event.name} was already used up{by}, so {effect}; "
+            "keep the parameters in a list",
             event.location,
             subjects(trace, event.parameters),
             evidence={"consumer": event.name, "consumed_by": event.value},

@@ -12,7 +12,7 @@ from freezelint.wording import agree, line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Meant to train: unfrozen before the optimizer was built, or the rest of a module most of which is held."""
+    """Meant to train: unfrozen before the optimizer was built, or the rest of a module that it trains."""
     told: set[int] = set()
     for step in trace.completed:
         for model in trace.models:
@@ -25,8 +25,6 @@ def check(trace: Trace) -> Iterator[Fault]:
 def _forgotten(trace: Trace, step: Step, model: Model) -> Iterator[Fault]:
     holders = holders_of(trace, step, model)
     built = last_built(holders)
-    if built is None:
-        return
     left = [p for p in left_out(trace, step, model) if updated_by_hand(trace, p) is False]
     unfrozen = {p: event for p in left if (event := _unfreeze(trace, step, p)) is not None}
     early = {p: event for p, event in unfrozen.items() if event.index < built}

@@ -11,7 +11,7 @@ from freezelint.wording import lines, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """One finding an optimizer. Silent for toggles, for what the model's own class froze, and while an unfreeze is still ahead."""
+    """One finding an optimizer. Silent for toggles, what the model's class froze, and before an unfreeze."""
     told: set[int] = set()
     if trace.pending_unfreezes:
         return

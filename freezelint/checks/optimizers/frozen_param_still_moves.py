@@ -11,7 +11,8 @@ from freezelint.wording import agree, line, parameters_named
 
 _REASONS: dict[Gradient, str] = {
     "none": "it moves parameters that have no gradient; take them out of its groups",
-    "zero": "their gradient was zeroed instead of cleared, so momentum, averages and weight decay still act on them; "
+    "zero": "their gradient was zeroed instead of cleared, so momentum, averages and weight decay "
+    "still act on them; "
     "call `zero_grad(set_to_none=True)` or take them out of its groups",
     "nonzero": "a gradient from before the freeze is still in `.grad`; "
     "clear it (`.grad = None`) when freezing, or take them out of its groups",
@@ -20,7 +21,7 @@ _REASONS: dict[Gradient, str] = {
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Judges by value. Silent for parameters in no optimizer (hand-updated teachers), toggles, and gradients that were made by hand."""
+    """By value. Silent for parameters in no optimizer (teachers), toggles, and gradients made by hand."""
     told: set[int] = set()
     for step in trace.completed:
         if step.stepping:
@@ -46,14 +47,14 @@ def _moves(trace: Trace, step: Step, parameter: int, some_trainable: bool) -> bo
     state = step.parameters[parameter]
     if state.moved is not True or unfrozen_after(trace, step, parameter):
         return False
-    # An optimizer that moves nothing but frozen parameters, without gradients, estimates them itself (evolution strategies).
+    # An optimizer that moves frozen parameters only estimates gradients itself (evolution strategies).
     if state.gradient == "none":
         return some_trainable
     return _had_gradient_before_freeze(trace, step, parameter)
 
 
 def _had_gradient_before_freeze(trace: Trace, step: Step, parameter: int) -> bool:
-    """Whether autograd can have left a gradient: else the user assigned `.grad` to a frozen parameter on purpose."""
+    """Whether autograd can have left a gradient: else the user assigned `.grad` on purpose."""
     if any(is_trainable(earlier, parameter) for earlier in trace.completed if earlier.index < step.index):
         return True
     cause = trace.event(step.parameters[parameter].cause)
@@ -68,7 +69,8 @@ def _fault(trace: Trace, step: Step, state: OptimizerState, frozen: list[int]) -
         f", frozen on {line(cause)}" if cause else ", which {} frozen".format(agree(len(frozen), "is", "are"))
     )
     return Fault(
-        f"{optimizer.class_name}.step() changes {parameters_named(trace, frozen)}{where}: {_REASONS[gradients[-1]]}",
+        f"{optimizer.class_name}.step() changes {parameters_named(trace, frozen)}{where}: "
+        f"{_REASONS[gradients[-1]]}",
         cause or built,
         subjects(trace, frozen),
         (Related(built, f"{optimizer.class_name} is built here and still holds them"),)

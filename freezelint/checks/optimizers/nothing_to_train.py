@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from freezelint.evidence import Event, OptimizerState, Step, Trace
+from freezelint.evidence import Location, OptimizerState, Step, Trace
 from freezelint.facts import is_frozen, is_toggled, is_trainable, subjects, unfrozen_after
 from freezelint.finding import Fault, Related
-from freezelint.wording import line, parameters_named, plural
+from freezelint.wording import line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """One finding a script: a backward that has no graph, an optimizer refused for being empty, or one that can move nothing."""
+    """One finding a script: a backward without a graph, an empty optimizer, or an idle one."""
     for step in trace.steps:
         faults = list(_in_step(trace, step))
         if faults:
@@ -33,16 +33,18 @@ def _in_step(trace: Trace, step: Step) -> Iterator[Fault]:
 
 
 def _failed_backward(trace: Trace, step: Step) -> Iterator[Fault]:
-    """Backward found no graph: because of frozen parameters, if there are no others and no input is optimised."""
+    """Backward found no graph. Frozen parameters are why, if there are no others and no optimised input."""
     frozen = _all_frozen(trace, step)
     held = _held(step.optimizers)
-    if not frozen or not step.optimizers or step.leaves or any(is_trainable(step, p) for p in held):
+    if not frozen or step.leaves or any(is_trainable(step, p) for p in held):
         return
     yield _fault(
         trace,
         step,
         frozen,
-        f"Every parameter is frozen: {parameters_named(trace, frozen)}. backward() has nothing to differentiate{_advice(trace, frozen)}",
+        f"Every parameter is frozen: {parameters_named(trace, frozen)}. "
+        f"backward() has nothing to differentiate{_advice(trace, frozen)}",
+        _built(trace, step.optimizers[0]) if step.optimizers else None,
     )
 
 
@@ -51,7 +53,11 @@ def _refused_optimizer(trace: Trace, step: Step) -> Iterator[Fault]:
     refusal = next((e for e in reversed(trace.events_of("optimizer-built")) if e.value == "refused"), None)
     empty = trace.failure is not None and trace.failure.kind == "empty-optimizer"
     place = refusal.location if refusal else trace.failure.location if trace.failure and empty else None
-    if not (refusal or empty) or any(e.location == place for e in trace.events_of("iterator-exhausted")):
+    if (
+        trace.completed
+        or not (refusal or empty)
+        or any(e.location == place for e in trace.events_of("iterator-exhausted"))
+    ):
         return
     frozen = _all_frozen(trace, step)
     if frozen:
@@ -61,11 +67,16 @@ def _refused_optimizer(trace: Trace, step: Step) -> Iterator[Fault]:
             frozen,
             f"Every parameter is frozen: {parameters_named(trace, frozen)}. "
             f"The optimizer on {line(place)} is given none{_advice(trace, frozen)}",
+            place,
         )
     elif empty:
+        # The model may be unknown so early: no optimizer holds it, and nothing of it has run.
+        freezes = dict.fromkeys(e.location for e in trace.events_of("frozen") if e.location)
         yield Fault(
-            "The optimizer is given no parameter at all; check how its parameters are selected",
+            "The optimizer is given no parameter at all; "
+            "check what is frozen and how its parameters are selected",
             place,
+            related=tuple(Related(freeze, "frozen here") for freeze in freezes),
             evidence={"held": 0},
         )
 
@@ -81,8 +92,9 @@ def _idle_optimizer(trace: Trace, step: Step, state: OptimizerState) -> Iterator
         step,
         held,
         f"{name} holds no trainable parameter: all of {parameters_named(trace, held)} "
-        f"{'is' if len(held) == 1 else 'are'} frozen and step() changes nothing; give it the parameters that are to learn",
-        state,
+        f"{'is' if len(held) == 1 else 'are'} frozen and step() changes nothing; "
+        "give it the parameters that are to learn",
+        _built(trace, state),
     )
 
 
@@ -121,21 +133,18 @@ def _advice(trace: Trace, frozen: list[int]) -> str:
     )
 
 
-def _fault(
-    trace: Trace, step: Step, frozen: list[int], message: str, state: OptimizerState | None = None
-) -> Fault:
+def _built(trace: Trace, state: OptimizerState) -> Location | None:
+    return trace.location(trace.optimizers[state.optimizer].built)
+
+
+def _fault(trace: Trace, step: Step, frozen: list[int], message: str, built: Location | None) -> Fault:
     """Points to the last freeze, which left nothing; the earlier ones and the optimizer are related."""
-    causes = {step.parameters[p].cause for p in frozen if step.parameters[p].cause is not None}
-    events: list[Event] = [trace.events[index] for index in sorted(c for c in causes if c is not None)]
-    freezes = [event.location for event in events if event.location]
-    state = state or step.stepping or next(iter(step.optimizers), None)
-    built = trace.location(trace.optimizers[state.optimizer].built) if state else None
+    causes = sorted({cause for p in frozen if (cause := step.parameters[p].cause) is not None})
+    freezes = [location for cause in causes if (location := trace.location(cause))]
     place = freezes[-1] if freezes else built
     related = [
-        Related(location, "also frozen here") for location in dict.fromkeys(freezes[:-1]) if location != place
+        Related(location, "also frozen here") for location in dict.fromkeys(freezes) if location != place
     ]
     if built and built != place:
         related.append(Related(built, "the optimizer"))
-    return Fault(
-        message, place, subjects(trace, frozen), tuple(related), {"frozen": plural(len(frozen), "parameter")}
-    )
+    return Fault(message, place, subjects(trace, frozen), tuple(related), {"frozen": len(frozen)})

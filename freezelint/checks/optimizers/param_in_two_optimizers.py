@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from freezelint.evidence import Step, Trace
 from freezelint.facts import is_frozen, subjects
@@ -12,7 +12,7 @@ from freezelint.wording import agree, line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Silent for one optimizer after the other (a rebuilt one, Adam and then L-BFGS): the two must take turns, or share a backward."""
+    """Silent for one optimizer after the other (a rebuilt one, Adam and then L-BFGS): two must take turns."""
     stepping = [(step.stepping.optimizer, step) for step in trace.completed if step.stepping]
     indices = sorted({index for index, _ in stepping})
     for first, second in combinations(indices, 2):
@@ -23,13 +23,13 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 def _take_turns(order: list[int]) -> bool:
     """Whether one of the two steps again after the other has stepped."""
-    changes = sum(1 for before, after in zip(order, order[1:], strict=False) if before != after)
+    changes = sum(1 for before, after in pairwise(order) if before != after)
     return changes >= 2
 
 
 def _share_a_backward(trace: Trace, turns: list[tuple[int, Step]]) -> bool:
     """Whether both step on the same gradients: no backward lies between their steps."""
-    for (one, before), (other, after) in zip(turns, turns[1:], strict=False):
+    for (one, before), (other, after) in pairwise(turns):
         if one == other or before.event is None or after.event is None or min(before.event, after.event) < 0:
             continue
         if "LBFGS" in trace.optimizers[other].class_name:  # calls backward itself, inside its step
@@ -48,8 +48,9 @@ def _shared(trace: Trace, first: int, second: int, turns: list[tuple[int, Step]]
     optimizers = trace.optimizers[first], trace.optimizers[second]
     places = [trace.location(optimizer.built) for optimizer in optimizers]
     yield Fault(
-        f"{parameters_named(trace, shared)} {agree(len(shared), 'is', 'are')} stepped by two optimizers, {optimizers[0].class_name} ({line(places[0])}) and "
-        f"{optimizers[1].class_name} ({line(places[1])}), each with its own rate and state; give every parameter to one of them",
+        f"{parameters_named(trace, shared)} {agree(len(shared), 'is', 'are')} stepped by two optimizers, "
+        f"{optimizers[0].class_name} ({line(places[0])}) and {optimizers[1].class_name} ({line(places[1])}), "
+        "each with its own rate and state; give every parameter to one of them",
         places[1] or places[0],
         subjects(trace, shared),
         (Related(places[0], f"{optimizers[0].class_name} takes them here first"),)

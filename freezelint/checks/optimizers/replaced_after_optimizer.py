@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from freezelint.evidence import Event, OptimizerState, Step, Trace
+from freezelint.evidence import Location, OptimizerState, Step, Trace
 from freezelint.facts import is_trainable, subjects
 from freezelint.finding import Fault, Related
 from freezelint.unheld import held_in_any_step, placements, updated_by_hand
@@ -12,7 +12,7 @@ from freezelint.wording import line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Judges the optimizer that steps. Silent once any optimizer holds the new parameters, and for hand-written updates."""
+    """Judges the optimizer that steps. Silent once any optimizer holds the new parameters."""
     told: set[int] = set()
     for step in trace.completed:
         if step.stepping:
@@ -21,17 +21,18 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 def _replaced(trace: Trace, step: Step, state: OptimizerState, told: set[int]) -> Iterator[Fault]:
     built = trace.optimizers[state.optimizer].built
-    by_place: dict[object, tuple[Event | None, list[int]]] = {}
+    by_place: dict[object, tuple[Location | None, list[int]]] = {}
     for parameter in _successors(trace, step, state):
         if parameter in told:
             continue
         later = [event for event in placements(trace, parameter) if built is None or event.index > built]
         event = max(later, key=lambda event: event.index, default=None)
-        key = event.location.at() if event and event.location else None
-        by_place.setdefault(key, (event, []))[1].append(parameter)
-    for event, parameters in by_place.values():
+        # Where nothing recorded the exchange (`weight_norm`), the new parameter tells where it was made.
+        place = event.location if event else trace.parameters[parameter].built
+        by_place.setdefault(place and place.at(), (place, []))[1].append(parameter)
+    for place, parameters in by_place.values():
         told.update(parameters)
-        yield _fault(trace, state, event, parameters)
+        yield _fault(trace, state, place, parameters)
 
 
 def _successors(trace: Trace, step: Step, state: OptimizerState) -> list[int]:
@@ -58,14 +59,14 @@ def _successors(trace: Trace, step: Step, state: OptimizerState) -> list[int]:
 
 
 def _replaced_around(trace: Trace, model: int | None, path: str) -> Iterator[str]:
-    """Paths of exchanged modules that the lost path lies in: the new module may name its parameters otherwise."""
+    """Paths of exchanged modules around the lost path: the new module may name its parameters otherwise."""
     for event in trace.events_of("replaced"):
         if event.name and path.startswith(f"{event.name}.") and any(m == model for m, _ in event.modules):
             yield event.name
 
 
 def _origins(path: str) -> Iterator[str]:
-    """The paths whose successor a parameter at `path` can be: itself, what a parametrization took apart, a module around it."""
+    """What a parameter at `path` can succeed: its own path, what was split, a module around it."""
     yield path
     yield path.removesuffix("_g").removesuffix("_v").removesuffix("_orig")
     owner, _, rest = path.partition("parametrizations.")
@@ -76,15 +77,15 @@ def _origins(path: str) -> Iterator[str]:
         yield path
 
 
-def _fault(trace: Trace, state: OptimizerState, event: Event | None, parameters: list[int]) -> Fault:
+def _fault(trace: Trace, state: OptimizerState, place: Location | None, parameters: list[int]) -> Fault:
     optimizer = trace.optimizers[state.optimizer]
     built = trace.location(optimizer.built)
-    place = event.location if event else None
     when = f" ({line(built)})" if built else ""
     where = f" on {line(place)}" if place else ""
     return Fault(
-        f"{parameters_named(trace, parameters)} took the place of other parameters{where} after {optimizer.class_name} was built{when}: "
-        "it goes on training the old ones and the new ones never learn; replace first, then build the optimizer",
+        f"{parameters_named(trace, parameters)} took the place of other parameters{where} "
+        f"after {optimizer.class_name} was built{when}: it goes on training the old ones "
+        "and the new ones never learn; replace first, then build the optimizer",
         place or built,
         subjects(trace, parameters),
         (Related(built, f"{optimizer.class_name} was built here, over the old parameters"),)

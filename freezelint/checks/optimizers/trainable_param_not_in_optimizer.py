@@ -1,4 +1,4 @@
-"""FRZ203: parameters that became trainable, or were added, after the optimizer was built are in no optimizer."""
+"""FRZ203: parameters that became trainable, or were added, after the optimizer was built: none holds them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from freezelint.wording import agree, line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Needs siblings that are optimised and a late event. Silent for hand-written updates and for parameters handed over later."""
+    """Needs optimised siblings and a late event. Silent for updates by hand and for late groups."""
     told: set[int] = set()
     for step in trace.completed:
         for model in trace.models:
@@ -23,8 +23,6 @@ def check(trace: Trace) -> Iterator[Fault]:
 def _late(trace: Trace, step: Step, model: Model, told: set[int]) -> Iterator[Fault]:
     holders = holders_of(trace, step, model)
     built = last_built(holders)
-    if built is None:
-        return
     by_place: dict[object, tuple[Event, list[int]]] = {}
     for parameter in left_out(trace, step, model):
         event = arrival(trace, step, parameter)
@@ -43,8 +41,10 @@ def _fault(trace: Trace, event: Event, parameters: list[int], optimizer: Optimiz
     count = len(parameters)
     them = agree(count, "it", "them")
     return Fault(
-        f"{parameters_named(trace, parameters)} {became} after {optimizer.class_name} was built{where} and no optimizer holds {them}: "
-        f"{agree(count, 'it gets a gradient but never learns', 'they get gradients but never learn')}; add them with `add_param_group`, or build the optimizer afterwards",
+        f"{parameters_named(trace, parameters)} {became} after {optimizer.class_name} was built{where} "
+        f"and no optimizer holds {them}: "
+        f"{agree(count, 'it gets a gradient but never learns', 'they get gradients but never learn')}; "
+        f"add {them} with `add_param_group`, or build the optimizer afterwards",
         event.location,
         subjects(trace, parameters),
         (Related(built, f"{optimizer.class_name} was built here"),) if built else (),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from freezelint.checks.optimizers import nothing_to_train
 from freezelint.evidence import Failure, Trace
-from freezelint.facts import is_trainable
 from freezelint.finding import Fault
 from freezelint.wording import plural
 
@@ -49,5 +49,4 @@ def _is_explained(trace: Trace, failure: Failure) -> bool:
         return False
     if trace.events_of("iterator-exhausted"):
         return True
-    reached = [step for step in trace.steps if step.phase != "step" and step.parameters]
-    return any(not any(is_trainable(step, p) for p in step.parameters) for step in reached)
+    return any(True for _ in nothing_to_train.check(trace))

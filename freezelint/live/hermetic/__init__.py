@@ -1,7 +1,9 @@
-"""`--hermetic`: a script runs without network, data sets and downloaded weights, and trains as it would with them.
+"""`--hermetic`: a script runs without network, data sets and downloaded weights, and trains as it would with
+them.
 
-`installed` puts stand-ins in front of everything that would download. Nothing heavy is imported for it: a stand-in is put in place
-when the script itself imports the library concerned (see `imports`), and all of them are taken out again at the end.
+`installed` puts stand-ins in front of everything that would download. Nothing heavy is imported for it: a
+stand-in is put in place when the script itself imports the library concerned (see `imports`), and all of them
+are taken out again at the end.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ import torch
 
 from freezelint.live.hermetic import environment, network, standins
 from freezelint.live.hermetic.errors import HermeticError
-from freezelint.live.hermetic.imports import ImportWatch
 from freezelint.live.hermetic.session import Session
+from freezelint.live.imports import ImportWatch
 
 __all__ = ["HermeticError", "installed"]
 
@@ -27,8 +29,8 @@ def installed(
 ) -> Iterator[None]:
     """All stand-ins in place for the time of the context.
 
-    `note(what, why)` is called once for each kind of substitution that really took place; `mark(parameters, origin)` for the parameters
-    of every model that would have been loaded.
+    `note(what, why)` is called once for each kind of substitution that really took place; `mark(parameters,
+    origin)` for the parameters of every model that would have been loaded.
     """
     with ExitStack() as stack:
         session = Session(note, mark)

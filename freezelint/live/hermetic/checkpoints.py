@@ -1,7 +1,8 @@
 """The model checkpoints that a hermetic run knows: sizes, head, tokenizer and preprocessing of each.
 
-The catalogue itself is data (`checkpoints.json`): families by `model_type`; within one, what all its checkpoints share, and each
-checkpoint with what differs from the defaults of the family's configuration class.
+The catalogue itself is data (`checkpoints.json`): families by `model_type`; within one, what all its
+checkpoints share, and each checkpoint with what differs from the defaults of the family's configuration
+class.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One stored model. `architecture` is the class whose parameters are stored; `config` what its config.json says.
+    """One stored model. `architecture` is the class whose parameters are stored; `config` what its
+    config.json says.
 
-    `tokenizer` names a layout of `freezelint.live.hermetic.tokenizer_files`, `preprocessor` is the content of its
-    preprocessor_config.json; either is empty where there is none.
+    `tokenizer` names a layout of `freezelint.live.hermetic.tokenizer_files`, `preprocessor` is the content of
+    its preprocessor_config.json; either is empty where there is none.
     """
 
     name: str
@@ -42,7 +44,9 @@ def checkpoint_named(name: str) -> Checkpoint | None:
 
 
 def checkpoint_for_class(name: str, model_type: str) -> Checkpoint | None:
-    """A checkpoint of unknown name with the sizes of its class; None where the class is unknown or the name speaks of other sizes."""
+    """A checkpoint of unknown name with the sizes of its class; None where the class is unknown or the name
+    speaks of other sizes.
+    """
     family = _families().get(model_type)
     if family is None or _OTHER_SIZES.search(_bare(name)):
         return None

@@ -12,7 +12,9 @@ from freezelint.live.hermetic.session import Session
 
 
 def refuse(session: Session) -> None:
-    """Loopback, Unix sockets and this machine's own name stay: process groups and data loader workers need them."""
+    """Loopback, Unix sockets and this machine's own name stay: process groups and data loader workers need
+    them.
+    """
 
     def connect(real: Callable[..., Any], sock: socket.socket, address: Any) -> Any:
         if sock.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
@@ -33,8 +35,8 @@ def refuse(session: Session) -> None:
 def _refusal(host: object) -> HermeticError:
     name = host.decode(errors="replace") if isinstance(host, bytes) else host
     return HermeticError(
-        f"the script wants to connect to {name}, and --hermetic refuses the network: load this from a local file, or run "
-        "freezelint without --hermetic"
+        f"the script wants to connect to {name}, and --hermetic refuses the network: load this from a local "
+        "file, or run freezelint without --hermetic"
     )
 
 

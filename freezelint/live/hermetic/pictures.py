@@ -10,18 +10,20 @@ if TYPE_CHECKING:
 
 
 def picture(index: int, size: tuple[int, int], mode: str = "RGB", values: int = 256) -> Image:
-    """A picture of `size` (width, height) whose content depends on `index` alone; pixels are below `values`."""
+    """A picture of `size` (width, height), pixels below `values`; its content depends on `index` alone."""
     import numpy
     from PIL import Image
 
     width, height = size
     shape = (height, width, 3) if mode == "RGB" else (height, width)
     pixels = numpy.random.default_rng(index).integers(0, values, shape, dtype=numpy.uint8)
-    return Image.fromarray(pixels if mode != "P" else pixels).convert(mode)
+    return Image.fromarray(pixels).convert(mode)
 
 
 def pictures(count: int, shape: tuple[int, ...], seed: int) -> numpy.ndarray[Any, Any]:
-    """`count` different pictures as one array, which takes hardly more memory than one: each begins a few bytes after the last."""
+    """`count` different pictures as one array, which takes hardly more memory than one: each begins a few
+    bytes after the last.
+    """
     import numpy
 
     step = 7

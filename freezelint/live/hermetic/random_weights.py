@@ -1,4 +1,6 @@
-"""Stored weights that nobody stored: names and shapes of a model's state dict, filled with noise of a sensible size."""
+"""Stored weights that nobody stored: names and shapes of a model's state dict, filled with noise of a
+sensible size.
+"""
 
 from __future__ import annotations
 
@@ -37,4 +39,5 @@ def _filled(name: str, like: Tensor, noise: Tensor, dtype: torch.dtype) -> Tenso
     start = sum(map(ord, name)) % (_BLOCK // 2)
     block = noise[start:]
     drawn = block[:count] if count <= len(block) else block.repeat(-(-count // len(block)))[:count]
-    return (drawn * spread).to(dtype).reshape(like.shape)
+    weights: Tensor = (drawn * spread).to(dtype).reshape(like.shape)
+    return weights

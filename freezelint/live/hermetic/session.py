@@ -21,8 +21,9 @@ StandIn = Callable[..., Any]
 class Session:
     """The reports of one run, its scratch folder, and the replacements that are in force until `close`.
 
-    A stand-in is called with the real function first, then with the arguments of the call (for methods beginning with `self` or
-    `cls`). Code that keeps a reference to a stand-in beyond the run gets the real behaviour from it.
+    A stand-in is called with the real function first, then with the arguments of the call (for methods
+    beginning with `self` or `cls`). Code that keeps a reference to a stand-in beyond the run gets the real
+    behaviour from it.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Session:
         self._patches.replace(owner, name, value)
 
     def replace(self, owner: Any, name: str, stand_in: StandIn) -> None:
-        """Put `stand_in` in the place of the function, method or class method `owner.name`; nothing where there is none."""
+        """Put `stand_in` in the place of the function, method or class method `owner.name`; nothing where
+        there is none.
+        """
         if not hasattr(owner, name):
             return
         held = vars(owner).get(name, getattr(owner, name))
@@ -69,7 +72,7 @@ class Session:
             self.set(owner, name, self._standing_in(held, stand_in))
 
     def replace_everywhere(self, package: str, name: str, owner: Any, stand_in: StandIn) -> None:
-        """Like `replace`, also in those modules of `package` that have imported the function by name already."""
+        """Like `replace`, also in modules of `package` that have imported the function by name already."""
         real = getattr(owner, name, None)
         self.replace(owner, name, stand_in)
         for module_name, module in list(sys.modules.items()):

@@ -43,7 +43,9 @@ class Snapshots:
         return checkpoints.checkpoint_named(name) or self._adopted.get(name)
 
     def adopt(self, name: str, model_type: str) -> Checkpoint | None:
-        """Take an unknown name for a checkpoint with the sizes of a configuration class, because the script named that class."""
+        """Take an unknown name for a checkpoint with the sizes of a configuration class, because the script
+        named that class.
+        """
         adopted = checkpoints.checkpoint_for_class(name, model_type)
         if adopted is not None:
             self._adopted[name] = adopted
@@ -67,9 +69,9 @@ class Snapshots:
 def unknown(name: str) -> HermeticError:
     """The error for a hub id of which neither the catalogue nor the class tells the sizes."""
     return HermeticError(
-        f"--hermetic does not know the sizes of {name!r}: build its configuration in the script and pass it as "
-        "config=... (for example BertConfig(hidden_size=...)), load a local folder written by save_pretrained, or run "
-        "freezelint without --hermetic"
+        f"--hermetic does not know the sizes of {name!r}: build its configuration in the script and pass "
+        "it as config=... (for example BertConfig(hidden_size=...)), load a local folder written by "
+        "save_pretrained, or run freezelint without --hermetic"
     )
 
 
@@ -81,4 +83,6 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
     if checkpoint.tokenizer:
         kind = checkpoint.config["model_type"]
         size = checkpoint.config.get("vocab_size", _DEFAULT_VOCABULARY.get(kind, 32_000))
-        tokenizer_files.write(folder, checkpoint.tokenizer, size, lowercase="uncased" in checkpoint.name.lower())
+        tokenizer_files.write(
+            folder, checkpoint.tokenizer, size, lowercase="uncased" in checkpoint.name.lower()
+        )

@@ -1,14 +1,16 @@
-"""The files of a tokenizer that splits text into characters or bytes, with the special tokens of a known model.
+"""The files of a tokenizer that splits text into characters or bytes, with the special tokens of a known
+model.
 
-They are the formats of the `tokenizers` library, so that the real tokenizer classes load them: padding, truncation, pairs, masks and
-decoding are theirs. The vocabulary is as large as the model's own, most of it filled with tokens that no text contains.
+They are the formats of the `tokenizers` library, so that the real tokenizer classes load them: padding,
+truncation, pairs, masks and decoding are theirs. The vocabulary is as large as the model's own, most of it
+filled with tokens that no text contains.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ _PRINTABLE = [chr(code) for code in range(33, 127)]
 
 @dataclass(frozen=True)
 class Layout:
-    """A family's special tokens. Ids below zero count from the end of the vocabulary; `size` limits that to the real length.
+    """A family's special tokens. Ids below zero count from the end of the vocabulary; `size` limits that to
+    the real length.
 
     `single` and `pair` are the templates around one and two texts (A and B), empty where nothing is added.
     """
@@ -31,8 +34,7 @@ class Layout:
     segments: bool = False
     size: int = 0
     tokenizer_class: str = "PreTrainedTokenizerFast"
-    lowercase: bool = True
-    others: tuple[str, ...] = field(default=())
+    others: tuple[str, ...] = ()
 
 
 _BERT_ROLES = {f"{role}_token": f"[{role.upper()}]" for role in ("pad", "unk", "cls", "sep", "mask")}
@@ -49,7 +51,12 @@ _ROBERTA_ROLES = {
 _ROBERTA_IDS = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "<mask>": -1}
 _ROBERTA_AROUND = ("<s> A </s>", "<s> A </s> </s> B </s>")
 _BERT_IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103}
-_T5_IDS = {"<pad>": 0, "</s>": 1, "<unk>": 2, **{f"<extra_id_{number}>": -1 - number for number in range(100)}}
+_T5_IDS = {
+    "<pad>": 0,
+    "</s>": 1,
+    "<unk>": 2,
+    **{f"<extra_id_{number}>": -1 - number for number in range(100)},
+}
 _T5_ROLES = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 _END = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
 _LLAMA_ROLES = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
@@ -136,6 +143,8 @@ _LAYOUTS: Mapping[str, Layout] = {
         "<|startoftext|> A <|endoftext|>",
         "<|startoftext|> A <|endoftext|> <|endoftext|> B <|endoftext|>",
         longest=77,
+        # The concrete class marks the last letter of a word.
+        others=tuple(f"{letter}</w>" for letter in _PRINTABLE),
     ),
     "unigram-xlm-roberta": Layout("unigram", _ROBERTA_IDS, _ROBERTA_ROLES, *_ROBERTA_AROUND),
     "unigram-albert": Layout(
@@ -155,7 +164,9 @@ _LAYOUTS: Mapping[str, Layout] = {
     ),
     "unigram-t5": Layout("unigram", _T5_IDS, _T5_ROLES, "A </s>", "A </s> B </s>", size=32_100),
     "unigram-mt5": Layout("unigram", _T5_IDS, _T5_ROLES, "A </s>", "A </s> B </s>", size=250_100),
-    "unigram-marian": Layout("unigram", {"</s>": 0, "<unk>": 1, "<pad>": -1}, _T5_ROLES, "A </s>", "A B </s>"),
+    "unigram-marian": Layout(
+        "unigram", {"</s>": 0, "<unk>": 1, "<pad>": -1}, _T5_ROLES, "A </s>", "A B </s>"
+    ),
 }
 
 
@@ -167,7 +178,7 @@ def write(folder: Path, layout_name: str, vocabulary_size: int, lowercase: bool)
     layout = _LAYOUTS[layout_name]
     size = min(layout.size or vocabulary_size, vocabulary_size)
     special = {token: number % size for token, number in layout.ids.items()}
-    vocabulary = _vocabulary(layout.kind, special, size)
+    vocabulary = _vocabulary(layout, special, size)
     _write_json(folder / "tokenizer.json", _fast(layout, special, vocabulary, lowercase))
     _write_json(folder / "tokenizer_config.json", _configuration(layout, lowercase))
     if layout.kind == "wordpiece":
@@ -177,25 +188,29 @@ def write(folder: Path, layout_name: str, vocabulary_size: int, lowercase: bool)
         (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
 
 
-def _vocabulary(kind: str, special: Mapping[str, int], size: int) -> list[str]:
+def _vocabulary(layout: Layout, special: Mapping[str, int], size: int) -> list[str]:
     pieces = {
         "wordpiece": [*_PRINTABLE, *(f"##{letter}" for letter in _PRINTABLE)],
         "bytes": _byte_letters(),
         "unigram": [*(f"<0x{byte:02X}>" for byte in range(256)), "▁", *_PRINTABLE],
-    }[kind]
+    }[layout.kind]
     by_id = {number: token for token, number in special.items()}
-    rest = iter(piece for piece in pieces if piece not in special)
+    rest = iter(piece for piece in (*pieces, *layout.others) if piece not in special)
     return [by_id[number] if number in by_id else next(rest, f"<unused{number}>") for number in range(size)]
 
 
 def _byte_letters() -> list[str]:
-    """The printable letter that byte-level vocabularies use for each byte: itself where it is printable, else one from 256 upwards."""
+    """The printable letter that byte-level vocabularies use for each byte: itself where it is printable, else
+    one from 256 upwards.
+    """
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     replaced = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) if byte in printable else chr(256 + replaced.index(byte)) for byte in range(256)]
 
 
-def _fast(layout: Layout, special: Mapping[str, int], vocabulary: list[str], lowercase: bool) -> dict[str, Any]:
+def _fast(
+    layout: Layout, special: Mapping[str, int], vocabulary: list[str], lowercase: bool
+) -> dict[str, Any]:
     numbered = {token: number for number, token in enumerate(vocabulary)}
     unknown = layout.roles.get("unk_token")
     parts: dict[str, dict[str, Any]] = {
@@ -235,7 +250,12 @@ def _fast(layout: Layout, special: Mapping[str, int], vocabulary: list[str], low
         },
         "unigram": {
             "normalizer": None,
-            "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+            "pre_tokenizer": {
+                "type": "Metaspace",
+                "replacement": "▁",
+                "prepend_scheme": "always",
+                "split": True,
+            },
             "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
             "model": {
                 "type": "Unigram",
@@ -245,13 +265,17 @@ def _fast(layout: Layout, special: Mapping[str, int], vocabulary: list[str], low
             },
         },
     }
+    chosen = parts[layout.kind]
+    if layout.others:
+        # The class that marks the last letters accepts nothing but a sequence here.
+        chosen["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [chosen["pre_tokenizer"]]}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [_added(token, number) for token, number in sorted(special.items(), key=_number)],
         "post_processor": _template(layout, special),
-        **parts[layout.kind],
+        **chosen,
     }
 
 

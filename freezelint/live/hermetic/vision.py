@@ -8,7 +8,9 @@ from typing import Any
 
 
 def weights_at(url: str) -> Any | None:
-    """The torchvision weights stored at `url`, or at an older address of the same file; None where there are none."""
+    """The torchvision weights stored at `url`, or at an older address of the same file; None where there are
+    none.
+    """
     try:
         from torchvision.models import get_model_weights, list_models
     except ImportError:

@@ -1,13 +1,15 @@
-"""torchvision's classification data sets by their outside: picture size, classes, and number of items per split.
+"""torchvision's classification data sets by their outside: picture size, classes, and number of items per
+split.
 
-Lengths are the real ones, because scripts rely on them (`random_split(data, [45000, 5000])`, `drop_last`); a picture is made only
-when it is asked for. The longest are cut to `LONGEST`.
+Lengths are the real ones, because scripts rely on them (`random_split(data, [45000, 5000])`, `drop_last`); a
+picture is made only when it is asked for. The longest are cut to `LONGEST`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 LONGEST = 50_000
 
@@ -16,8 +18,8 @@ LONGEST = 50_000
 class Pictures:
     """A data set of single pictures with one class each.
 
-    `split` is the argument that selects the part, `lengths` the items for each of its values ("" where there is no such argument).
-    `labels`, `files` and `pairs` are the attributes that hold classes, paths, or both.
+    `split` is the argument that selects the part, `lengths` the items for each of its values ("" where there
+    is no such argument). `labels`, `files` and `pairs` are the attributes that hold classes, paths, or both.
     """
 
     size: tuple[int, int]
@@ -36,7 +38,9 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Arrays:
-    """A data set that holds all pictures in `data`. `shape` is that of one picture there, `tensors` whether it is a tensor."""
+    """A data set that holds all pictures in `data`. `shape` is that of one picture there, `tensors` whether
+    it is a tensor.
+    """
 
     shape: tuple[int, ...]
     classes: int
@@ -62,8 +66,8 @@ _EUROSAT = (
     "River",
     "SeaLake",
 )
-_FILES_AND_LABELS = {"labels": ("_labels",), "files": ("_image_files",)}
-_FOLDER = {"labels": ("targets",), "pairs": ("samples", "imgs")}
+_FILES_AND_LABELS: Mapping[str, Any] = {"labels": ("_labels",), "files": ("_image_files",)}
+_FOLDER: Mapping[str, Any] = {"labels": ("targets",), "pairs": ("samples", "imgs")}
 
 IN_MEMORY: Mapping[str, Arrays] = {
     "CIFAR10": Arrays((32, 32, 3), 10, "train", {True: 50_000, False: 10_000}, names=_CIFAR10),

@@ -1,7 +1,7 @@
 """The stand-ins, one file for each module of another library that they concern.
 
-Such a file names these modules in `MODULES` and has `install(module, session)`, called when the script imports
-it. A new file is found without being named anywhere.
+Such a file names these modules in `MODULES` and has `install(module, session)`, called when the script
+imports it. A new file is found without being named anywhere.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import pkgutil
 from collections import defaultdict
 from functools import partial
 
-from freezelint.live.hermetic.imports import OnImport
 from freezelint.live.hermetic.session import Session
+from freezelint.live.imports import OnImport
 
 
 def discovered(session: Session) -> dict[str, list[OnImport]]:

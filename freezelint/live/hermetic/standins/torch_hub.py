@@ -33,7 +33,7 @@ def install(module: ModuleType, session: Session) -> None:
 
     def refuse(_real: Callable[..., Any], url: str, *_args: Any, **_kwargs: Any) -> None:
         raise HermeticError(
-            f"--hermetic does not download {url}: store the file locally, or run freezelint without --hermetic"
+            f"--hermetic does not download {url}: store the file locally, or run freezelint without it"
         )
 
     session.replace(module, "load_state_dict_from_url", state_dict_from)
@@ -49,8 +49,8 @@ def _state_dict_from(url: str) -> dict[str, Any]:
     weights = vision.weights_at(url)
     if weights is None:
         raise HermeticError(
-            f"--hermetic cannot replace the weights at {url}, because it does not know which model they belong to: build the model "
-            "without them, load a local file, or run freezelint without --hermetic"
+            f"--hermetic cannot replace the weights at {url}, because it does not know which model they "
+            "belong to: build the model without them, load a local file, or run freezelint without --hermetic"
         )
     state_dict: dict[str, Any] = weights.get_state_dict()
     return state_dict
@@ -69,6 +69,6 @@ def _model_from(repository: str, name: str, args: tuple[Any, ...], kwargs: dict[
 
         return timm.create_model(name, *args, **kwargs)
     raise HermeticError(
-        f"--hermetic cannot replace {name} of torch.hub's {repository}: take the model from a local clone (source='local') with "
-        "pretrained=False, or run freezelint without --hermetic"
+        f"--hermetic cannot replace {name} of torch.hub's {repository}: take the model from a local clone "
+        "(source='local') with pretrained=False, or run freezelint without --hermetic"
     )

@@ -1,10 +1,12 @@
-"""Stand-ins for torchvision's data sets: the same classes, with noise for pictures, so that the script's subclasses work too."""
+"""Stand-ins for torchvision's data sets: the same classes, with noise for pictures, so that the script's
+subclasses work too.
+"""
 
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +22,9 @@ _WHY = "pictures of noise with the real sizes and classes instead of a download"
 
 
 def install(module: ModuleType, session: Session) -> None:
-    """Change the classes in place: what the script derives from them, or tests with `isinstance`, stays what it was."""
+    """Change the classes in place: what the script derives from them, or tests with `isinstance`, stays what
+    it was.
+    """
     for name, arrays in IN_MEMORY.items():
         if hasattr(module, name):
             _hold_noise(getattr(module, name), arrays, session)
@@ -90,13 +94,11 @@ def _hold(instance: Any, spec: Arrays, count: int) -> None:
 
 
 def _emnist(module: ModuleType, session: Session) -> Callable[..., None]:
-    def init(
-        _real: Callable[..., Any], instance: Any, root: Any, split: str, *args: Any, **kwargs: Any
-    ) -> None:
-        arguments = arguments_of(module.VisionDataset.__init__, instance, (root,), {})
-        arguments.update(dict(zip(("train", "transform", "target_transform"), args, strict=False)), **kwargs)
+    def init(real: Callable[..., Any], instance: Any, *args: Any, **kwargs: Any) -> None:
+        arguments = arguments_of(real, instance, args, kwargs)
         start(session, module.EMNIST, instance, arguments)
-        instance.split, instance.train = split, bool(arguments.get("train", True))
+        split = instance.split = arguments["split"]
+        instance.train = bool(arguments.get("train", True))
         instance.classes = module.EMNIST.classes_split_dict[split]
         spec = Arrays((28, 28), len(instance.classes), "train", {}, tensors=True)
         _hold(instance, spec, 60_000 if instance.train else 10_000)
@@ -138,7 +140,7 @@ def transformed(instance: Any, image: Any, target: Any) -> Any:
 
 def _describe(instance: Any, spec: Pictures, drawn: list[int], classes: int) -> None:
     names = _names(spec.names, classes)
-    paths = [os.path.join(str(instance.root), names[label], f"{i}.jpg") for i, label in enumerate(drawn)]
+    paths = [f"{instance.root}/{names[label]}/{i}.jpg" for i, label in enumerate(drawn)]
     instance._freezelint_labels = drawn
     for attribute in spec.name_attributes:
         setattr(instance, attribute, names)
@@ -153,13 +155,13 @@ def _describe(instance: Any, spec: Pictures, drawn: list[int], classes: int) -> 
 
 
 def _fill_missing_folders(module: ModuleType, session: Session) -> None:
-    """A folder of pictures that is not there becomes one of two classes: few enough for every head that a script may have."""
+    """A folder of pictures that is not there becomes one of two classes: few enough for every head that a
+    script may have.
+    """
 
     def init(real: Callable[..., Any], instance: Any, root: Any, *args: Any, **kwargs: Any) -> None:
-        if not os.path.isdir(os.fspath(root)):
-            session.note(
-                f"ImageFolder {os.fspath(root)}", "two classes of noise, because the folder does not exist"
-            )
+        if not Path(root).is_dir():
+            session.note(f"ImageFolder {root}", "two classes of noise, because the folder does not exist")
             root = _folder_of_noise(session)
         real(instance, root, *args, **kwargs)
 

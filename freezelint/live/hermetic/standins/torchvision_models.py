@@ -16,11 +16,13 @@ MODULES = ("torchvision.models._api",)
 
 
 def install(module: ModuleType, session: Session) -> None:
-    """All loading of weights in torchvision goes through `WeightsEnum.get_state_dict`, called by the function that builds the model.
+    """All loading of weights in torchvision goes through `WeightsEnum.get_state_dict`, called by the function
+    that builds the model.
 
-    The number of classes is read from the weights' own description, as in reality. `asked` collects what builders handed out, for
-    a script that asks for a state dict itself: it gets that of a model built with these weights, as it was before the builder dropped
-    the parts that it does not keep (the auxiliary heads of GoogLeNet).
+    The number of classes is read from the weights' own description, as in reality. `asked` collects what
+    builders handed out, for a script that asks for a state dict itself: it gets that of a model built with
+    these weights, as it was before the builder dropped the parts that it does not keep (the auxiliary heads
+    of GoogLeNet).
     """
     asked: list[dict[str, Any]] = []
 

@@ -1,9 +1,11 @@
-"""Stand-ins for torchvision's data sets whose targets are more than a class: VOC, COCO, CelebA, Oxford-IIIT Pet."""
+"""Stand-ins for torchvision's data sets whose targets are more than a class: VOC, COCO, CelebA, Oxford-IIIT
+Pet.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -26,12 +28,12 @@ Example = Callable[[Any, int], tuple[Any, Any]]
 
 def install(module: ModuleType, session: Session) -> None:
     """Change the classes in place, as for the simpler data sets."""
-    for name, example in (("VOCSegmentation", _segmentation), ("VOCDetection", _detection)):
-        _stand_in(getattr(module, name), session, _voc, example)
+    _stand_in(module.VOCSegmentation, session, _voc, _segmentation)
+    _stand_in(module.VOCDetection, session, _voc, _detection)
     _stand_in(module.CelebA, session, _celeba, _face)
     _stand_in(module.OxfordIIITPet, session, _pets, _pet)
-    for name, example in (("CocoDetection", _coco_objects), ("CocoCaptions", _coco_captions)):
-        _stand_in(getattr(module, name), session, _coco, example, unless_there="annFile")
+    _stand_in(module.CocoDetection, session, _coco, _coco_objects, unless_there="annFile")
+    _stand_in(module.CocoCaptions, session, _coco, _coco_captions, unless_there="annFile")
 
 
 def _stand_in(
@@ -41,11 +43,11 @@ def _stand_in(
     example: Example,
     unless_there: str = "",
 ) -> None:
-    """`describe` sets the attributes and returns the length; `example` makes picture and target of an index."""
+    """`describe` sets the attributes and returns the length; `example` makes a picture and its target."""
 
     def init(real: Callable[..., Any], instance: Any, *args: Any, **kwargs: Any) -> None:
         arguments = arguments_of(real, instance, args, kwargs)
-        if unless_there and os.path.exists(arguments[unless_there]):
+        if unless_there and Path(arguments[unless_there]).exists():
             real(instance, *args, **kwargs)
             return
         start(session, cls, instance, arguments)
@@ -69,8 +71,8 @@ def _stand_in(
 def _voc(instance: Any, arguments: dict[str, Any]) -> int:
     instance.year, instance.image_set = str(arguments["year"]), arguments["image_set"]
     count = {"train": 1_464, "val": 1_449, "trainval": 2_913}.get(instance.image_set, 1_449)
-    instance.images = [os.path.join(str(instance.root), f"{number:06d}.jpg") for number in range(count)]
-    instance.targets = [os.path.join(str(instance.root), f"{number:06d}.target") for number in range(count)]
+    instance.images = [f"{instance.root}/{number:06d}.jpg" for number in range(count)]
+    instance.targets = [f"{instance.root}/{number:06d}.target" for number in range(count)]
     return count
 
 
@@ -129,7 +131,7 @@ def _pets(instance: Any, arguments: dict[str, Any]) -> int:
     count = {"trainval": 3_680, "test": 3_669}[instance._split]
     instance._labels = labels(count, 37, seed=count)
     instance._bin_labels = [label % 2 for label in instance._labels]
-    instance._images = [os.path.join(str(instance.root), f"{number}.jpg") for number in range(count)]
+    instance._images = [f"{instance.root}/{number}.jpg" for number in range(count)]
     instance.classes = [f"breed_{number:02d}" for number in range(37)]
     instance.class_to_idx = {name: number for number, name in enumerate(instance.classes)}
     instance.bin_classes = ["Cat", "Dog"]

@@ -1,12 +1,13 @@
 """Stand-in for the files that transformers fetches from the hub: configurations, tokenizers, preprocessing.
 
-They come from a local folder of the same make, so that everything beyond the download is the library's own code.
+They come from a local folder of the same make, so that everything beyond the download is the library's own
+code.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +26,7 @@ def install(module: ModuleType, session: Session) -> None:
         folder = session.snapshots.folder(name)
         session.note(
             "transformers configurations, tokenizers and processors",
-            "made up with the real sizes and special tokens instead of a download; text is split into letters",
+            "made up with the real sizes and special tokens, text split into letters, instead of a download",
         )
         return real(str(folder), *args, **kwargs)
 
@@ -46,4 +47,5 @@ def install(module: ModuleType, session: Session) -> None:
 
 def is_local(name: str) -> bool:
     """Whether the script means a file or folder, be it there or not."""
-    return os.path.exists(name) or os.path.isabs(name) or name.startswith((".", "~")) or name.count("/") > 1
+    path = Path(name)
+    return path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1

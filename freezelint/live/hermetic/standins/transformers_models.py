@@ -22,8 +22,25 @@ _FOR_THE_LOADER = (
 )
 # What only concerns a download, or a form of the weights that random ones do not have.
 _WITHOUT_MEANING = (
-    *("cache_dir", "force_download", "local_files_only", "token", "use_auth_token", "revision", "use_safetensors"),
-    *("proxies", "resume_download", "subfolder", "variant", "weights_only", "from_tf", "from_flax", "gguf_file"),
+    *(
+        "cache_dir",
+        "force_download",
+        "local_files_only",
+        "token",
+        "use_auth_token",
+        "revision",
+        "use_safetensors",
+    ),
+    *(
+        "proxies",
+        "resume_download",
+        "subfolder",
+        "variant",
+        "weights_only",
+        "from_tf",
+        "from_flax",
+        "gguf_file",
+    ),
     *("_commit_hash", "_from_auto", "_from_pipeline", "adapter_kwargs", "trust_remote_code", "code_revision"),
     *("max_memory", "offload_folder", "offload_state_dict", "offload_buffers", "mirror"),
 )
@@ -31,9 +48,11 @@ _QUANTISATION = ("quantization_config", "load_in_8bit", "load_in_4bit")
 
 
 def install(module: ModuleType, session: Session) -> None:
-    """The library's own loading code runs, fed with a state dict of noise in the checkpoint's names and shapes.
+    """The library's own loading code runs, fed with a state dict of noise in the checkpoint's names and
+    shapes.
 
-    Missing, unexpected and mismatched parameters, and with them the question which head is new, are thus settled by the real code.
+    Missing, unexpected and mismatched parameters, and with them the question which head is new, are thus
+    settled by the real code.
     """
 
     def from_pretrained(real: Callable[..., Any], cls: Any, name: Any, *args: Any, **kwargs: Any) -> Any:
@@ -52,6 +71,7 @@ def install(module: ModuleType, session: Session) -> None:
             model, info = real(
                 cls, None, *args, config=config, state_dict=noise, output_loading_info=True, **kwargs
             )
+        model.name_or_path = model.config.name_or_path = str(name)
         _mark(model, info, session)
         if device is not None:
             model.to(device)
@@ -63,7 +83,9 @@ def install(module: ModuleType, session: Session) -> None:
 def _prepared(
     cls: Any, name: str, kwargs: dict[str, Any], session: Session
 ) -> tuple[Any, dict[str, Any], Any]:
-    """The configuration that the call asks for, the arguments left for loading, and the device to put the model on."""
+    """The configuration that the call asks for, the arguments left for loading, and the device to put the
+    model on.
+    """
     from transformers import PretrainedConfig
 
     if any(kwargs.get(argument) for argument in _QUANTISATION):
@@ -93,7 +115,9 @@ def _device(device_map: Any) -> Any:
 
 
 def _stored(cls: Any, name: str, config: Any, session: Session) -> dict[str, torch.Tensor]:
-    """Names and shapes in the checkpoint: of the known one, or of the model's body where the script brought the configuration."""
+    """Names and shapes in the checkpoint: of the known one, or of the model's body where the script brought
+    the configuration.
+    """
     checkpoint = session.snapshots.checkpoint(name)
     transformers = importlib.import_module("transformers")
     if checkpoint is not None:
@@ -103,8 +127,18 @@ def _stored(cls: Any, name: str, config: Any, session: Session) -> dict[str, tor
         architecture = _body(transformers, cls, config)
         if architecture is None:
             raise snapshot.unknown(name)
-    with torch.device("meta"):
-        state_dict: dict[str, torch.Tensor] = architecture(config).state_dict(keep_vars=True)
+    return _shapes(architecture, config)
+
+
+def _shapes(architecture: Any, config: Any) -> dict[str, torch.Tensor]:
+    """The state dict of a class of models under a configuration; tied parameters are the same object."""
+    try:
+        with torch.device("meta"):
+            model = architecture(config)
+    except (NotImplementedError, RuntimeError):
+        # Older classes compute with numbers while they are built, which only real tensors have.
+        model = architecture(config)
+    state_dict: dict[str, torch.Tensor] = model.state_dict(keep_vars=True)
     return state_dict
 
 
@@ -139,7 +173,9 @@ def _for_building(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compared(model: Any, stored: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """The loading report for a model that was built without loading, by name and shape, with or without the body's prefix."""
+    """The loading report for a model that was built without loading, by name and shape, with or without the
+    body's prefix.
+    """
     prefix = f"{model.base_model_prefix}."
     bare = {name.removeprefix(prefix): tensor.shape for name, tensor in stored.items()}
     own = model.state_dict()

@@ -34,7 +34,10 @@ class ImportWatch(MetaPathFinder):
         sys.meta_path.remove(self)
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 (the signature is the import system's)
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """What the other finders find, with a loader that calls back."""
         if fullname not in self._on_import or fullname in self._searching:
