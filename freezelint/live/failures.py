@@ -53,7 +53,7 @@ def no_step(target: str) -> Failure:
     """The user's code came to its end and no optimizer had stepped."""
     return Failure(
         "no-step",
-        "the script ran to its end without an optimizer step",
+        "the script ran to its end without an optimizer step (processes that it starts are not watched)",
         None,
         "check the script that trains, pass the arguments that make it train "
         f"(`freezelint check --run {target} -- ARGS`), or name a factory (`freezelint check {target}:build`)",

@@ -21,7 +21,7 @@ from freezelint import evidence
 from freezelint.live.journal import Journal
 from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
-from freezelint.live.places import user_location
+from freezelint.live.places import location_outside, user_location
 
 _STEP_WRAPPERS = Optimizer.profile_hook_step.__code__.co_filename
 _CLIPPERS = ("clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_")
@@ -149,7 +149,8 @@ class OptimizerWatcher:
         groups = self.groups_of(optimizer)
         held = dict.fromkeys(parameter for group in groups for parameter in group.parameters)
         name = type(optimizer).__name__
-        record = self._journal.add("optimizer-built", user_location(), optimizer=len(self.built), name=name)
+        location = location_outside(optimizer)
+        record = self._journal.add("optimizer-built", location, optimizer=len(self.built), name=name)
         record.parameters.update(held)
         self.built.append(Built(len(self.built), optimizer, record.index, groups))
         self._on_built(optimizer)

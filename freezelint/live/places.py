@@ -38,6 +38,17 @@ def user_frame(skip: int = 0) -> FrameType | None:
     return _places().innermost(sys._getframe(1 + skip))
 
 
+def location_outside(owner: object) -> Location | None:
+    """The user's statement that is running, methods of `owner` left out: where a user's own class is used, not where it is written."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        names = frame.f_code.co_varnames
+        if is_user_code(frame) and not (names and frame.f_locals.get(names[0]) is owner):
+            return _places().locate(frame)
+        frame = frame.f_back
+    return None
+
+
 def is_user_code(frame: FrameType) -> bool:
     """Whether a frame runs the user's own code."""
     return _places().users[frame.f_code.co_filename]

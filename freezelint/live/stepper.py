@@ -26,7 +26,9 @@ class Stepper:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._frozen = Digests()  # of frozen parameters that the stepping optimizer holds, from before its step
-        self._unheld = Digests()  # of trainable parameters that no optimizer holds, from after the step before
+        # Of parameters that no optimizer holds and that are trainable, or are those of a teacher, from after the step before:
+        # what moves between steps is updated by hand.
+        self._unheld = Digests()
         self._had_gradient: set[int] = set()
 
     def before(self, optimizer: Optimizer) -> None:
@@ -73,7 +75,8 @@ class Stepper:
     def _parameters(self, held: set[int]) -> dict[int, ParameterState]:
         living = [(entry, tensor) for entry in self._recorder.ledger.entries if (tensor := entry.reference()) is not None]
         living = [(entry, tensor) for entry, tensor in living if entry.attached or entry.id in held]
-        unheld = Digests(t for entry, t in living if t.requires_grad and entry.id not in held)
+        apart = self._run_without_gradients()
+        unheld = Digests(t for entry, t in living if entry.id not in held and (t.requires_grad or id(t) in apart))
         moved = self._frozen.compare() | self._unheld.compare(unheld)
         self._frozen, self._unheld = Digests(), unheld
         gradients = gradients_of((tensor for _, tensor in living), self._had_gradient)
@@ -87,6 +90,12 @@ class Stepper:
             )
             for entry, tensor in living
         }
+
+    def _run_without_gradients(self) -> set[int]:
+        """Ids of the parameter tensors of modules that ran in this step, but never with gradients: a teacher's."""
+        calls = self._recorder.forwards.calls.values()
+        modules = [call.module for call in calls if call.without_gradient and not call.with_gradient]
+        return {id(p) for module in modules for p in module._parameters.values() if p is not None}
 
     def _modules(self) -> dict[int, dict[str, ModuleState]]:
         found: dict[int, dict[str, ModuleState]] = {}

@@ -130,6 +130,7 @@ def test_optimizer_over_an_empty_list() -> None:
     assert (
         "The optimizer on line 7 is given none; leave trainable what is to learn, e.g. `fc`" in fault.message
     )
+    assert [related.location for related in fault.related] == [at(7)]
 
 
 def test_optimizer_over_a_selection_that_matches_nothing() -> None:
