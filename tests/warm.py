@@ -21,7 +21,9 @@ from freezelint.live.settings import LiveSettings
 from tests.warm_child import run_in_fork
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["torch", "torch._dynamo", "torchvision", "transformers", "tests.warm_libraries"])
+_SERVER.set_forkserver_preload(
+    ["torch", "torch._dynamo", "torchvision", "transformers", "tests.warm_libraries"]
+)
 
 
 class Ran:

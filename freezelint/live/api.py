@@ -141,6 +141,3 @@ def take_steps(recorder: Recorder, optimizer: Optimizer, step: Callable[[], Any]
 def _recorder(steps: int = 2) -> Recorder:
     location = user_location()
     return Recorder(location.path if location else "<session>", LiveSettings(steps=steps))
-
-
-

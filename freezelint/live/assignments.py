@@ -41,4 +41,6 @@ def _assignments(filename: str) -> tuple[ast.Assign, ...]:
 
 
 def _targets(statement: ast.Assign) -> set[str]:
-    return {node.id for target in statement.targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return {
+        node.id for target in statement.targets for node in ast.walk(target) if isinstance(node, ast.Name)
+    }

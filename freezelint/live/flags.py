@@ -22,7 +22,9 @@ from freezelint.live.places import is_user_code, user_frame, user_location
 
 _NORM_SETTINGS = ("momentum", "track_running_stats")
 _MISSPELT = re.compile(r"grad", re.IGNORECASE)
-_INITIALISES = re.compile(r"\.(normal_|uniform_|zero_|fill_|xavier|kaiming|trunc_normal_|orthogonal_|constant_|mul_|div_)")
+_INITIALISES = re.compile(
+    r"\.(normal_|uniform_|zero_|fill_|xavier|kaiming|trunc_normal_|orthogonal_|constant_|mul_|div_)"
+)
 
 
 def misspells_requires_grad(name: str) -> bool:
@@ -111,7 +113,9 @@ class FlagWatcher:
             }
         entry = self._ledger.entry(parameter)
         record.parameters[entry.id] = None
-        if self._receiver is not None and not any(reference() is self._receiver for reference in record.receivers[-1:]):
+        if self._receiver is not None and not any(
+            reference() is self._receiver for reference in record.receivers[-1:]
+        ):
             record.receivers.append(weakref.ref(self._receiver))
         if record.index != UNRECORDED:
             self.causes[entry.id] = record.index
@@ -131,7 +135,12 @@ class FlagWatcher:
     def _wrote_on_module(self, module: nn.Module, name: str, value: Any) -> None:
         exact = name in ("requires_grad", "requires_grad_")
         frame = user_frame()
-        if not (exact or misspells_requires_grad(name)) or frame is None or hasattr(type(module), name) and name != "requires_grad_":
+        if (
+            not (exact or misspells_requires_grad(name))
+            or frame is None
+            or hasattr(type(module), name)
+            and name != "requires_grad_"
+        ):
             return
         if frame.f_code.co_varnames[:1] and frame.f_locals.get(frame.f_code.co_varnames[0]) is module:
             return  # `self.requires_grad = …` in the module's own method is its own setting
@@ -159,5 +168,8 @@ class FlagWatcher:
 
 def initialises(location: Location) -> bool:
     """Whether the statement only initialises (random or constant values): it does not bring weights from elsewhere."""
-    text = "".join(linecache.getline(location.path, n) for n in range(location.line, (location.end_line or location.line) + 1))
+    text = "".join(
+        linecache.getline(location.path, n)
+        for n in range(location.line, (location.end_line or location.line) + 1)
+    )
     return bool(_INITIALISES.search(text))

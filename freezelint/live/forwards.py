@@ -42,7 +42,9 @@ class Call:
         self.input_requires_grad: bool | None = None
         self.output_requires_grad: bool | None = None
         self.saved_bytes = 0
-        self.statistics: list[torch.Tensor | None] | None = None  # digests from before the first call in train mode
+        self.statistics: list[torch.Tensor | None] | None = (
+            None  # digests from before the first call in train mode
+        )
         self.cut = False
 
     @property
@@ -132,12 +134,16 @@ class ForwardWatcher:
 
     def _note_flow(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if self._graph.checkpoint_gradient is None:
-            received = [tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_floating_point()]
+            received = [
+                tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_floating_point()
+            ]
             for tensor in received:
                 if tensor.requires_grad and tensor.grad_fn is None and not isinstance(tensor, nn.Parameter):
                     self._graph.suspect(tensor, call.module)
             if received:
-                call.input_requires_grad = bool(call.input_requires_grad) or any(t.requires_grad for t in received)
+                call.input_requires_grad = bool(call.input_requires_grad) or any(
+                    t.requires_grad for t in received
+                )
             call.output_requires_grad = bool(call.output_requires_grad) or any(
                 tensor.requires_grad for tensor in tensors_in((output,))
             )

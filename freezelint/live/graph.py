@@ -45,7 +45,9 @@ class GraphWatcher:
     `in_backward` is true while autograd runs: modules that run then are recomputed for checkpointing and say nothing new.
     """
 
-    def __init__(self, ledger: Ledger, journal: Journal, flags: FlagWatcher, *, on_no_graph: Callable[[], None]) -> None:
+    def __init__(
+        self, ledger: Ledger, journal: Journal, flags: FlagWatcher, *, on_no_graph: Callable[[], None]
+    ) -> None:
         self._ledger = ledger
         self._journal = journal
         self._flags = flags
@@ -53,7 +55,9 @@ class GraphWatcher:
         self.in_backward = False
         self.loss_reaches_nothing: bool | None = None
         self.recording = True
-        self.checkpoint_gradient: bool | None = None  # inside a reentrant checkpoint: whether an input requires grad
+        self.checkpoint_gradient: bool | None = (
+            None  # inside a reentrant checkpoint: whether an input requires grad
+        )
         self._cuts = 0
         self.suspects: dict[int, Suspect] = {}
         self._earlier: dict[int, Suspect] = {}
@@ -112,7 +116,9 @@ class GraphWatcher:
     def _note_where_forced(self, loss: torch.Tensor) -> None:
         """A loss that was made as a leaf (`torch.tensor(…, requires_grad=True)`): no flag was set, look where it was assigned."""
         frame = user_frame()
-        location = None if frame is None or self._flags.forced_by(loss) is not None else assigned_at(frame, loss)
+        location = (
+            None if frame is None or self._flags.forced_by(loss) is not None else assigned_at(frame, loss)
+        )
         if location is not None:
             self._journal.add("gradient-forced", location, value=str(tuple(loss.shape)))
 

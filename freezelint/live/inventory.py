@@ -105,13 +105,17 @@ class Inventory:
 
     def _roots(self, ran: list[nn.Module], held: list[torch.Tensor]) -> list[nn.Module]:
         known = {id(module) for _, _, module in self.modules()}
-        homeless = {id(p) for p in held} - {id(p) for tree in self.trees if (r := tree.root()) for p in r.parameters()}
+        homeless = {id(p) for p in held} - {
+            id(p) for tree in self.trees if (r := tree.root()) for p in r.parameters()
+        }
         pending = [module for module in ran if id(module) not in known]
         if not pending and (not homeless or self.given):
             return []
         living = _living_modules()
         parents = _parents(living)
-        pending += [m for m in living if any(id(p) in homeless for p in m._parameters.values() if p is not None)]
+        pending += [
+            m for m in living if any(id(p) in homeless for p in m._parameters.values() if p is not None)
+        ]
         roots = {id(root): root for module in pending for root in _tops(module, parents, ran)}
         return [root for root in roots.values() if _has_state(root) and id(root) not in known]
 
@@ -124,7 +128,11 @@ class Inventory:
         if root is None:
             return
         named = list(root.named_modules())
-        shape = [id(m) for _, m in named] + [id(p) for p in root.parameters()] + [causes.assigned.get(m, -1) for _, m in named]
+        shape = (
+            [id(m) for _, m in named]
+            + [id(p) for p in root.parameters()]
+            + [causes.assigned.get(m, -1) for _, m in named]
+        )
         if tree.evidence is not None and shape == tree.shape and not causes.resets and not causes.settings:
             return
         tree.shape = shape
@@ -133,7 +141,9 @@ class Inventory:
         modules = []
         for path, module in named:
             self.places[module] = (tree.index, path)
-            if overrides_train(module) or any(path.startswith(f"{outer}.") or not outer for outer in overriding):
+            if overrides_train(module) or any(
+                path.startswith(f"{outer}.") or not outer for outer in overriding
+            ):
                 overriding.add(path)
             modules.append(self._module(path, module, path in overriding, causes))
         ids = dict.fromkeys(p for module in modules for p in module.parameters)
@@ -183,7 +193,9 @@ class Inventory:
 
     def _detach_orphans(self) -> None:
         """Parameters that no living model holds any more keep their last path, but are marked as detached."""
-        living = {id(p) for tree in self.trees if (root := tree.root()) is not None for p in root.parameters()}
+        living = {
+            id(p) for tree in self.trees if (root := tree.root()) is not None for p in root.parameters()
+        }
         for entry in self._ledger.entries:
             tensor = entry.reference()
             entry.attached = tensor is not None and id(tensor) in living
@@ -192,7 +204,11 @@ class Inventory:
 def unwrapped(module: nn.Module) -> nn.Module:
     """The model inside DataParallel, DistributedDataParallel or a compiled module."""
     while type(module).__name__ in _WRAPPERS:
-        inner = module._modules.get("module") or module._modules.get("_orig_mod") or module._modules.get("_fsdp_wrapped_module")
+        inner = (
+            module._modules.get("module")
+            or module._modules.get("_orig_mod")
+            or module._modules.get("_fsdp_wrapped_module")
+        )
         if inner is None:
             break
         module = inner
@@ -213,7 +229,9 @@ def _parents(living: Iterable[nn.Module]) -> dict[int, list[nn.Module]]:
     return parents
 
 
-def _tops(module: nn.Module, parents: dict[int, list[nn.Module]], ran: list[nn.Module]) -> Iterator[nn.Module]:
+def _tops(
+    module: nn.Module, parents: dict[int, list[nn.Module]], ran: list[nn.Module]
+) -> Iterator[nn.Module]:
     """The outermost modules around this one, preferring those that ran: a module can be a child of several."""
     running = {id(m) for m in ran}
     seen: set[int] = set()
@@ -233,7 +251,9 @@ def _tops(module: nn.Module, parents: dict[int, list[nn.Module]], ran: list[nn.M
 
 
 def _has_state(module: nn.Module) -> bool:
-    return next(module.parameters(), None) is not None or any(isinstance(m, _NormBase) for m in module.modules())
+    return next(module.parameters(), None) is not None or any(
+        isinstance(m, _NormBase) for m in module.modules()
+    )
 
 
 def variable_of(root: nn.Module) -> str:
@@ -250,10 +270,17 @@ def variable_of(root: nn.Module) -> str:
 
 def _name_in(variables: dict[str, Any], root: nn.Module) -> str:
     for name, value in list(variables.items()):
-        if value is root or (isinstance(value, nn.Module) and type(value).__name__ in _WRAPPERS and unwrapped(value) is root):
+        if value is root or (
+            isinstance(value, nn.Module) and type(value).__name__ in _WRAPPERS and unwrapped(value) is root
+        ):
             return name
     for name, value in list(variables.items()):
-        if name.startswith("__") or isinstance(value, nn.Module) or not hasattr(value, "__dict__") or isinstance(value, type):
+        if (
+            name.startswith("__")
+            or isinstance(value, nn.Module)
+            or not hasattr(value, "__dict__")
+            or isinstance(value, type)
+        ):
             continue
         for attribute, held in list(vars(value).items())[:200]:
             if held is root:
@@ -280,7 +307,11 @@ def role_of(module: nn.Module) -> Role:
         return "dropout"
     if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
         return "embedding"
-    return "container" if module._modules and not any(p is not None for p in module._parameters.values()) else "plain"
+    return (
+        "container"
+        if module._modules and not any(p is not None for p in module._parameters.values())
+        else "plain"
+    )
 
 
 def norm_of(module: nn.Module, reset: int | None, set_by: int | None) -> Norm | None:

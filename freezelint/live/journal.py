@@ -10,7 +10,9 @@ from torch import nn
 
 from freezelint.evidence import Event, EventKind, Location
 
-_IN_LOOPS: frozenset[EventKind] = frozenset({"frozen", "unfrozen", "no-effect", "to-train", "to-eval", "norm-set"})
+_IN_LOOPS: frozenset[EventKind] = frozenset(
+    {"frozen", "unfrozen", "no-effect", "to-train", "to-eval", "norm-set"}
+)
 _MOST = 5000
 UNRECORDED = -1
 

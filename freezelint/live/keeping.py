@@ -27,7 +27,10 @@ class Kept:
         still = [p for p in parameters if id(p) not in changing]
         self.guard = _CopyOnWrite(still)
         self._undo: list[Callable[[], None]] = [
-            *(_tensor(tensor) for tensor in (*(p for p in parameters if id(p) in changing), *model.buffers())),
+            *(
+                _tensor(tensor)
+                for tensor in (*(p for p in parameters if id(p) in changing), *model.buffers())
+            ),
             *(_alias(parameter) for parameter in still),
             *(_gradient(parameter) for parameter in parameters),
             *(_flag(parameter) for parameter in parameters),

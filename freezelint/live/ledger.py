@@ -14,7 +14,18 @@ from freezelint.evidence import Location, Origin, Parameter
 class Entry:
     """What is known of one tensor. `paths` and `model` are as of the last inventory; the tensor itself is held weakly."""
 
-    __slots__ = ("attached", "built", "bytes", "dtype", "id", "model", "origin", "paths", "reference", "shape")
+    __slots__ = (
+        "attached",
+        "built",
+        "bytes",
+        "dtype",
+        "id",
+        "model",
+        "origin",
+        "paths",
+        "reference",
+        "shape",
+    )
 
     def __init__(self, identity: int, tensor: torch.Tensor) -> None:
         self.id = identity
@@ -39,7 +50,15 @@ class Entry:
 
     def evidence(self) -> Parameter:
         return Parameter(
-            self.id, self.model, self.paths, self.shape, self.dtype, self.bytes, self.origin, self.attached, self.built
+            self.id,
+            self.model,
+            self.paths,
+            self.shape,
+            self.dtype,
+            self.bytes,
+            self.origin,
+            self.attached,
+            self.built,
         )
 
 

@@ -69,7 +69,9 @@ class LoadWatcher:
 
     def _put(self, parent: nn.Module, name: str, parameters: Iterable[nn.Parameter]) -> Record:
         existed = parent._modules.get(name) is not None or parent._parameters.get(name) is not None
-        record = self._journal.add("replaced", user_location(), name=name, value="exchanged" if existed else "added")
+        record = self._journal.add(
+            "replaced", user_location(), name=name, value="exchanged" if existed else "added"
+        )
         record.parameters.update(dict.fromkeys(self._ledger.ids(parameters)))
         if record.index != UNRECORDED:
             self.places[record.index] = (weakref.ref(parent), name)
@@ -78,7 +80,9 @@ class LoadWatcher:
     def _watch_state_dicts(self, patches: Patches) -> None:
         watcher = self
 
-        def load_state_dict(module: nn.Module, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        def load_state_dict(
+            module: nn.Module, state_dict: Any, strict: bool = True, assign: bool = False
+        ) -> Any:
             before = dict(module.named_parameters(remove_duplicate=False))
             result = original(module, state_dict, strict, assign)
             after = dict(module.named_parameters(remove_duplicate=False))

@@ -45,7 +45,9 @@ def differing(before: list[torch.Tensor], after: list[torch.Tensor]) -> list[boo
     for index, value in enumerate(before):
         devices.setdefault(value.device, []).append(index)
     for indices in devices.values():
-        flags = (torch.stack([before[i] for i in indices]) != torch.stack([after[i] for i in indices])).tolist()
+        flags = (
+            torch.stack([before[i] for i in indices]) != torch.stack([after[i] for i in indices])
+        ).tolist()
         for index, flag in zip(indices, flags, strict=True):
             found[index] = bool(flag)
     return found

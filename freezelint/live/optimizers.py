@@ -96,16 +96,21 @@ class OptimizerWatcher:
     def known(self, optimizer: Optimizer) -> Built:
         """What is known of this optimizer; one that was built before the audit began gets a number now."""
         for built in self.built:
-            if built.reference() is optimizer:
+            inner = built.reference()
+            # A wrapper (accelerate's, SAM) shows the groups of the optimizer inside: both are one.
+            if inner is not None and (inner is optimizer or inner.param_groups is optimizer.param_groups):
                 return built
         built = Built(len(self.built), optimizer, None, self.groups_of(optimizer))
         self.built.append(built)
         return built
 
     def alive(self) -> Iterator[tuple[Built, Optimizer]]:
+        """The optimizers that there still are; one that shares its groups with an earlier one is the same."""
+        seen: set[int] = set()
         for built in self.built:
             optimizer = built.reference()
-            if optimizer is not None:
+            if optimizer is not None and id(optimizer.param_groups) not in seen:
+                seen.add(id(optimizer.param_groups))
                 yield built, optimizer
 
     def groups_of(self, optimizer: Optimizer) -> tuple[evidence.Group, ...]:

@@ -71,7 +71,11 @@ class _Horizon:
     def _ahead(self, use: _Use) -> bool:
         line = self._running.get((use.path, use.function))
         if line is not None:
-            return use.line > line or any(start <= line <= end for start, end in use.loops) or self._again(use.function)
+            return (
+                use.line > line
+                or any(start <= line <= end for start, end in use.loops)
+                or self._again(use.function)
+            )
         return self._again(use.function)
 
     def _again(self, function: str) -> bool:
@@ -128,7 +132,9 @@ def _own_uses(
         yield _Use(path, node.lineno, function, loops)  # type: ignore[attr-defined]
     if isinstance(node, ast.Call):
         name = _name(node.func)
-        values = [a.value for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
+        values = [
+            a.value for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)
+        ]
         freezes = any(v is False for v in values) and not any(v is True for v in values)
         if name:
             yield _Use(path, node.lineno, function, loops, name, freezes)
@@ -142,12 +148,20 @@ def _written(node: ast.AST) -> ast.expr | None:
     if isinstance(node, ast.Assign):
         targets = [t for t in node.targets if isinstance(t, ast.Attribute) and t.attr == "requires_grad"]
         return node.value if targets else None
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_":
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "requires_grad_"
+    ):
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         return given[0] if given else ast.Constant(True)
     if isinstance(node, ast.Call) and _name(node.func) == "setattr" and len(node.args) == 3:
         attribute = node.args[1]
-        return node.args[2] if isinstance(attribute, ast.Constant) and attribute.value == "requires_grad" else None
+        return (
+            node.args[2]
+            if isinstance(attribute, ast.Constant) and attribute.value == "requires_grad"
+            else None
+        )
     return None
 
 

@@ -67,7 +67,9 @@ class Recorder:
         self.modes = ModeWatcher(self.journal)
         self.loads = LoadWatcher(self.ledger, self.journal)
         self.hub = HubWatcher(self.ledger, self.loads)
-        self.graph = GraphWatcher(self.ledger, self.journal, self.flags, on_no_graph=lambda: self._snapshot("backward"))
+        self.graph = GraphWatcher(
+            self.ledger, self.journal, self.flags, on_no_graph=lambda: self._snapshot("backward")
+        )
         self.forwards = ForwardWatcher(self.graph, on_first_gradient=self._first_gradient)
         self.optimizers = OptimizerWatcher(
             self.ledger,
@@ -83,7 +85,15 @@ class Recorder:
     def __enter__(self) -> Recorder:
         patches = Patches()
         self._stack.callback(patches.undo)
-        for watcher in (self.flags, self.modes, self.loads, self.hub, self.graph, self.forwards, self.optimizers):
+        for watcher in (
+            self.flags,
+            self.modes,
+            self.loads,
+            self.hub,
+            self.graph,
+            self.forwards,
+            self.optimizers,
+        ):
             watcher.install(patches)
         self._stack.callback(self.loads.remove)
         self._stack.callback(self.hub.remove)
@@ -91,7 +101,9 @@ class Recorder:
         self._run_eagerly()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stack.close()
 
     def _run_eagerly(self) -> None:
@@ -128,7 +140,9 @@ class Recorder:
             models=self.inventory.models(),
             parameters=tuple(entry.evidence() for entry in self.ledger.entries),
             optimizers=tuple(
-                OptimizerEvidence(built.index, "optimizer", built.class_name, built.groups, built.event, tuple(built.added))
+                OptimizerEvidence(
+                    built.index, "optimizer", built.class_name, built.groups, built.event, tuple(built.added)
+                )
                 for built in self.optimizers.built
             ),
             schedules=tuple(self.optimizers.schedules),
@@ -168,11 +182,18 @@ class Recorder:
     def _all_limits(self) -> list[Limit]:
         limits = list(self._limits.values())
         if self.journal.overflow:
-            limits.append(Limit("events", "the run changes flags and modes so often that only the first were recorded"))
+            limits.append(
+                Limit("events", "the run changes flags and modes so often that only the first were recorded")
+            )
         return limits
 
     def _take_stock(self) -> None:
-        held = [p for _, optimizer in self.optimizers.alive() for group in optimizer.param_groups for p in group["params"]]
+        held = [
+            p
+            for _, optimizer in self.optimizers.alive()
+            for group in optimizer.param_groups
+            for p in group["params"]
+        ]
         causes = Causes(self.loads.assigned, self.modes.resets, self.flags.settings)
         self.inventory.take(self.forwards.roots.values(), held, causes)
 
@@ -181,7 +202,12 @@ class Recorder:
         if not self.journal.steps:
             self.forwards.begin_step()
         self.journal.forwarded = True
-        held = {id(p) for _, optimizer in self.optimizers.alive() for group in optimizer.param_groups for p in group["params"]}
+        held = {
+            id(p)
+            for _, optimizer in self.optimizers.alive()
+            for group in optimizer.param_groups
+            for p in group["params"]
+        }
         self.forwards.measure_saved = self.graph.suspected or any(
             p.requires_grad and id(p) not in held for p in module.parameters()
         )

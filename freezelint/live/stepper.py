@@ -25,7 +25,9 @@ class Stepper:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._frozen = Digests()  # of frozen parameters that the stepping optimizer holds, from before its step
+        self._frozen = (
+            Digests()
+        )  # of frozen parameters that the stepping optimizer holds, from before its step
         # Of parameters that no optimizer holds and that are trainable, or are those of a teacher, from after the step before:
         # what moves between steps is updated by hand.
         self._unheld = Digests()
@@ -46,7 +48,9 @@ class Stepper:
     ) -> Step:
         """The state right after `optimizer.step()`, or at a failure before it."""
         states = tuple(
-            OptimizerState(built.index, candidate is optimizer, self._recorder.optimizers.groups_of(candidate))
+            OptimizerState(
+                built.index, candidate is optimizer, self._recorder.optimizers.groups_of(candidate)
+            )
             for built, candidate in self._recorder.optimizers.alive()
         )
         held = {p for state in states for group in state.groups for p in group.parameters}
@@ -73,10 +77,16 @@ class Stepper:
         return flags
 
     def _parameters(self, held: set[int]) -> dict[int, ParameterState]:
-        living = [(entry, tensor) for entry in self._recorder.ledger.entries if (tensor := entry.reference()) is not None]
+        living = [
+            (entry, tensor)
+            for entry in self._recorder.ledger.entries
+            if (tensor := entry.reference()) is not None
+        ]
         living = [(entry, tensor) for entry, tensor in living if entry.attached or entry.id in held]
         apart = self._run_without_gradients()
-        unheld = Digests(t for entry, t in living if entry.id not in held and (t.requires_grad or id(t) in apart))
+        unheld = Digests(
+            t for entry, t in living if entry.id not in held and (t.requires_grad or id(t) in apart)
+        )
         moved = self._frozen.compare() | self._unheld.compare(unheld)
         self._frozen, self._unheld = Digests(), unheld
         gradients = gradients_of((tensor for _, tensor in living), self._had_gradient)
@@ -103,7 +113,11 @@ class Stepper:
         for model, path, module in self._recorder.inventory.modules():
             call = self._recorder.forwards.calls.get(id(module))
             cause = self._recorder.modes.cause(module)
-            state = ModuleState(module.training, cause, ran=False) if call is None else self._state(call, cause, moved)
+            state = (
+                ModuleState(module.training, cause, ran=False)
+                if call is None
+                else self._state(call, cause, moved)
+            )
             found.setdefault(model, {})[path] = state
         for states in found.values():
             _infer_containers(states)
@@ -156,8 +170,12 @@ def gradients_of(parameters: Iterable[torch.Tensor], had: set[int]) -> dict[int,
 def _zeros(gradients: list[torch.Tensor]) -> list[bool | None]:
     """Whether each tensor is all zeros: a glance at the first elements decides nearly always, and costs one synchronisation for all."""
     glances = _all_zero([_flat(gradient)[:_GLANCE] for gradient in gradients])
-    undecided = [index for index, zero in enumerate(glances) if zero and _flat(gradients[index]).numel() > _GLANCE]
-    for index, zero in zip(undecided, _all_zero([_flat(gradients[index]) for index in undecided]), strict=True):
+    undecided = [
+        index for index, zero in enumerate(glances) if zero and _flat(gradients[index]).numel() > _GLANCE
+    ]
+    for index, zero in zip(
+        undecided, _all_zero([_flat(gradients[index]) for index in undecided]), strict=True
+    ):
         glances[index] = zero
     return glances
 
@@ -232,4 +250,3 @@ def _infer_containers(states: dict[str, ModuleState]) -> None:
 
 def _order(state: ModuleState) -> int:
     return state.order or 0
-
