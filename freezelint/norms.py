@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from freezelint.evidence import Event, Location, Model, Module, ModuleState, Step, Trace
 from freezelint.facts import is_frozen, is_toggled
 from freezelint.finding import Related
-from freezelint.wording import plural
+from freezelint.wording import agree, plural
 
 # Libraries whose norm layers are known to update statistics in train mode; of others it must be seen.
 _KNOWN = ("torch", "torchvision", "transformers", "timm")
@@ -156,6 +156,19 @@ def is_fresh(trace: Trace, module: Module) -> bool:
 def drifting(modules: Collection[Module]) -> str:
     """`1 BatchNorm layer drifts`, `40 BatchNorm layers drift`."""
     return f"{layers_named(modules)} {'drifts' if len(modules) == 1 else 'drift'}"
+
+
+def keep_in_eval(cause: Event | None, count: int) -> str:
+    """What to do so that frozen layers stay in eval mode, given the event that put them in train mode."""
+    them = agree(count, "it", "them")
+    if cause is None:
+        return f"call `.eval()` on {them} before training"
+    if cause.name:
+        return (
+            f"{cause.name} calls `train()` itself: override `train()` in the model, or use a callback, so that "
+            f"{agree(count, 'it stays', 'they stay')} in eval mode"
+        )
+    return f"call `.eval()` on {them} after every `train()`"
 
 
 def layers_named(modules: Collection[Module]) -> str:

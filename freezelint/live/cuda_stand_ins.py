@@ -128,18 +128,6 @@ def _replace_constructors(patches: Patches, elsewhere: Elsewhere) -> None:
 
     set_type = patches.replace(torch, "set_default_tensor_type", set_default_tensor_type)
 
-    # Without torch's dispatch to function modes, which are off inside: hooks of the user's run in there.
-    def backward(
-        tensor: torch.Tensor,
-        gradient: torch.Tensor | None = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Any = None,
-    ) -> None:
-        torch.autograd.backward(tensor, gradient, retain_graph, create_graph, inputs=inputs)
-
-    patches.replace(torch.Tensor, "backward", wraps(torch.Tensor.backward)(backward))
-
 
 def _replace_loading(patches: Patches, says: Says) -> None:
     def load(f: Any, map_location: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -179,6 +167,7 @@ def _replace_distributed(patches: Patches, says: Says) -> None:
     original_wrap = patches.replace(wrap, "__init__", wraps(wrap.__init__)(data_parallel))
     # Synchronised batch statistics exist on GPUs only; with one process they are those of the batch anyway.
     patches.replace(nn.SyncBatchNorm, "forward", nn.BatchNorm1d.forward)
+    patches.replace(wrap, "_passing_sync_batchnorm_handle", lambda *_: None)
 
 
 def _always(original: Any, answer: Any) -> Callable[..., Any]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import FunctionType
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from freezelint.errors import BadInputError
 from freezelint.live.cuda_stand_ins import replace_cuda
 from freezelint.live.patching import Patches
+
+_ASK_DRIVER = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 Note = Callable[[str, str], None]
 Handler = Callable[[Any, Any, Any], Any]
@@ -31,12 +34,24 @@ def placed(device: str, note: Note) -> AbstractContextManager[None]:
     """
     if device not in ("auto", "cpu", "cuda", "fake"):
         raise DeviceError(f"unknown device `{device}`: give auto, cpu, cuda or fake")
-    present = torch.cuda.is_available()
+    present = _has_gpu()
     if device == "cuda" and not present:
         raise DeviceError("`--device cuda`: torch finds no GPU here; use auto, cpu or fake")
     if device == "cuda" or (device == "auto" and present):
         return nullcontext()
     return _on_cpu(note, fake=device == "fake")
+
+
+def _has_gpu() -> bool:
+    """Whether torch can use a GPU, without starting CUDA: a script may still choose its devices in the environment."""
+    asked = os.environ.get(_ASK_DRIVER)
+    os.environ[_ASK_DRIVER] = "1"
+    try:
+        return torch.cuda.is_available()
+    finally:
+        os.environ.pop(_ASK_DRIVER)
+        if asked is not None:
+            os.environ[_ASK_DRIVER] = asked
 
 
 @contextmanager
@@ -54,6 +69,7 @@ def _on_cpu(note: Note, *, fake: bool) -> Iterator[None]:
     try:
         with ExitStack() as stack:
             replace_cuda(patches, placement.moves, says)
+            placement.stay_on_in_backward(patches)
             if fake:
                 from freezelint.live.fake import faked
 
@@ -90,12 +106,23 @@ class _Placement(TorchFunctionMode):
             tensor.pin_memory: _unchanged,
             tensor.type: _type,
         }
-        self._grad = torch.autograd.grad
+        self._of_autograd = {"backward": torch.autograd.backward, "grad": torch.autograd.grad}
         self._handled: dict[Any, Handler | None] = {}
 
     def also_move(self, kind: str) -> None:
         """Put another kind of device on the CPU too."""
         self._kinds = (*self._kinds, kind)
+
+    def stay_on_in_backward(self, patches: Patches) -> None:
+        """A mode is off inside the functions that it handles; but the user's hooks run inside a backward."""
+
+        def run_engine(*args: Any, **kwargs: Any) -> Any:
+            if self in _get_current_function_mode_stack():  # type: ignore[no-untyped-call]
+                return original(*args, **kwargs)
+            with self:
+                return original(*args, **kwargs)
+
+        original = patches.replace(torch.autograd, "_engine_run_backward", run_engine)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         try:
@@ -125,8 +152,8 @@ class _Placement(TorchFunctionMode):
     def _handler(self, func: Any) -> Handler | None:
         """What to do with a function; None for the usual.
 
-        torch looks its functions up by name to hand them to a mode. Where the audit has replaced one, the call
-        has been through the replacement already: what was there before is called.
+        torch looks its functions up by name to hand them to a mode. Where the audit has replaced one, the
+        call has been through the replacement already: what was there before is called.
         """
         original = self._replaced(func)
         if original is None:
@@ -139,7 +166,7 @@ class _Placement(TorchFunctionMode):
     def _replaced(self, func: Any) -> Any:
         own = vars(torch._C.TensorBase)
         if isinstance(func, FunctionType) and func.__module__.startswith("freezelint."):
-            return self._grad if func.__name__ == "grad" else own.get(func.__name__)
+            return self._of_autograd.get(func.__name__, own.get(func.__name__))
         owner = getattr(func, "__self__", None)
         if isinstance(owner, property) and getattr(owner.fget, "__module__", "").startswith("freezelint."):
             names = [name for name, value in vars(torch.Tensor).items() if value is owner and name in own]

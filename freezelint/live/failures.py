@@ -19,15 +19,15 @@ _OWN_FAULTS = (AssertionError, AttributeError, ImportError, LookupError, NameErr
 
 _NO_GRAPH = "does not require grad and does not have a grad_fn"
 _EMPTY_OPTIMIZER = "optimizer got an empty parameter list"
-_HERMETIC = "`--hermetic` runs without data, weights and network"
-_NETWORK_ERRORS = (
+_HERMETIC = "`--hermetic` replaces downloads of data sets and weights"
+_NETWORK_ERRORS = {
     "ConnectionError",
     "HTTPError",
     "LocalEntryNotFoundError",
     "MaxRetryError",
     "URLError",
     "gaierror",
-)
+}
 
 _FRAME = re.compile(r'^  File "(?P<path>.*)", line (?P<line>\d+) in (?P<function>.*)$')
 _STANZA = re.compile(r"^(?P<current>Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$")
@@ -158,8 +158,10 @@ def _reason(error: SystemExit) -> str:
 
 def _advice(error: BaseException) -> str:
     names = {kind.__name__ for cause in _chain(error) for kind in type(cause).__mro__}
-    if names & {"FileNotFoundError", "NotADirectoryError", *_NETWORK_ERRORS}:
+    if names & _NETWORK_ERRORS:
         return _HERMETIC
+    if names & {"FileNotFoundError", "NotADirectoryError"}:
+        return "run it where its files are, or pass their paths after `--`; " + _HERMETIC
     if "OutOfMemoryError" in names or "DefaultCPUAllocator" in str(error):
         return "`--device cpu` or `--device fake` need less memory"
     if isinstance(error, ModuleNotFoundError) and error.name:

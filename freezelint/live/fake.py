@@ -1,8 +1,8 @@
 """Tensors without values: a step of any size in no memory, with scripts none the wiser.
 
 Whatever asks for a value gets an answer that lets training go on: 1 for numbers (a rate or a count that is
-divided by), no for questions (`if torch.isnan(loss)`), yes for `isfinite`. Where a result's size depends on values,
-all elements count as chosen.
+divided by), no for questions (`if torch.isnan(loss)`), yes for `isfinite`. Where a result's size depends on
+values, all elements count as chosen.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -29,6 +30,15 @@ Says = Callable[[str, str], None]
 Handlers = dict[Any, Callable[[Any, Any, Any], Any]]
 _YES = "_holds"  # set on tensors whose elements are all taken for true
 _aten = torch.ops.aten
+_LEGACY = {
+    "Float": torch.float32,
+    "Double": torch.float64,
+    "Half": torch.float16,
+    "Long": torch.int64,
+    "Int": torch.int32,
+    "Byte": torch.uint8,
+    "Bool": torch.bool,
+}
 
 
 @contextmanager
@@ -39,6 +49,9 @@ def faked(patches: Patches, says: Says) -> Iterator[Handlers]:
     _write_no_files(patches, says)
     patches.replace(torch.Tensor, "__format__", _format)
     patches.replace(torch.Tensor, "__array__", _array)
+    patches.replace(nn.Module, "_apply", _apply)
+    for name, dtype in _LEGACY.items():
+        patches.replace(torch, f"{name}Tensor", _legacy(dtype))
     scale = torch.amp.GradScaler.__init__
 
     def unscaled(scaler: Any, *args: Any, **kwargs: Any) -> None:
@@ -54,7 +67,9 @@ class _Mode(FakeTensorMode):  # type: ignore[no-untyped-call]
 
     def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         try:
-            return super().dispatch(func, types, args, kwargs or {})
+            # torch's own reckoning of shapes means what it says with device="meta".
+            with torch._C.DisableTorchFunction():
+                return super().dispatch(func, types, args, kwargs or {})
         except (DataDependentOutputException, DynamicOutputShapeException):
             answer = _ANSWERS.get(func)
             if answer is None:
@@ -74,14 +89,31 @@ def _nonzero(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.new_empty((tensor.numel(), tensor.dim()), dtype=torch.int64)
 
 
+def _unique(
+    tensor: torch.Tensor, _sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+) -> tuple[torch.Tensor, ...]:
+    count = tensor.numel()
+    inverse = tensor.new_empty(tensor.shape if return_inverse else 0, dtype=torch.int64)
+    return tensor.new_empty(count), inverse, inverse.new_empty(count if return_counts else 0)
+
+
+def _bincount(tensor: torch.Tensor, weights: torch.Tensor | None = None, minlength: int = 0) -> torch.Tensor:
+    dtype = torch.int64 if weights is None else torch.float64
+    return tensor.new_empty(max(minlength, 2), dtype=dtype)  # every element is 1
+
+
 def _masked_select(tensor: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return tensor.new_empty((math.prod(torch.broadcast_shapes(tensor.shape, mask.shape)),))
+    shape: tuple[int, ...] = torch.broadcast_shapes(tensor.shape, mask.shape)  # type: ignore[no-untyped-call]
+    return tensor.new_empty(math.prod(shape))
 
 
 _ANSWERS: dict[Any, Callable[..., Any]] = {
     _aten._local_scalar_dense.default: _scalar,
     _aten.equal.default: lambda one, other: one.shape == other.shape,
+    _aten.allclose.default: lambda *_, **__: True,
     _aten.nonzero.default: _nonzero,
+    _aten._unique2.default: _unique,
+    _aten.bincount.default: _bincount,
     _aten.masked_select.default: _masked_select,
 }
 
@@ -89,6 +121,7 @@ _ANSWERS: dict[Any, Callable[..., Any]] = {
 def _handlers() -> Handlers:
     tensor = torch.Tensor
     found: Handlers = {
+        torch.tensor: _tensor,
         tensor.numpy: _numpy,
         tensor.tolist: _tolist,
         tensor.data_ptr: lambda _func, args, _kwargs: args[0].untyped_storage()._cdata,
@@ -110,6 +143,15 @@ def _holding(result: Any, holds: bool) -> Any:
     if holds and isinstance(result, FakeTensor):
         setattr(result, _YES, True)
     return result
+
+
+def _tensor(func: Any, args: Any, kwargs: Any) -> Any:
+    """`torch.tensor([loss.detach() for …])` reads the memory of what the list holds."""
+    if isinstance(args[0], (list, tuple)):
+        args = (tree_map(lambda v: v.tolist() if isinstance(v, FakeTensor) else v, args[0]), *args[1:])
+    if kwargs.get("device") is not None:
+        kwargs = {**kwargs, "device": "cpu"}
+    return func(*args, **kwargs)
 
 
 def _numpy(func: Any, args: Any, kwargs: Any) -> Any:
@@ -138,6 +180,41 @@ def _format(tensor: torch.Tensor, spec: str) -> str:
 def _array(tensor: torch.Tensor, dtype: Any = None, **_: Any) -> Any:
     values = tensor.detach().numpy()
     return values if dtype is None else values.astype(dtype, copy=False)
+
+
+def _apply(module: nn.Module, change: Callable[[Any], Any], recurse: bool = True) -> nn.Module:
+    """`Module.to` and its kind; torch's own swaps fake parameters, which references to them forbid."""
+    for child in module.children() if recurse else ():
+        _apply(child, change)
+    with torch.no_grad():
+        for name, parameter in module._parameters.items():
+            if parameter is None or (changed := change(parameter)) is parameter:
+                continue
+            if changed.dtype == parameter.dtype:
+                parameter.data = changed
+            else:
+                module._parameters[name] = nn.Parameter(changed, parameter.requires_grad)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = change(buffer)
+    return module
+
+
+def _legacy(dtype: torch.dtype) -> type:
+    """A class in place of `torch.FloatTensor` and its kind."""
+
+    class Like(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, torch.Tensor) and instance.dtype is dtype
+
+    class LegacyTensor(metaclass=Like):
+        def __new__(cls, *args: Any, **_: Any) -> Any:
+            if args and not isinstance(args[0], int):
+                return torch.tensor(args[0], dtype=dtype)
+            return torch.empty(args or 0, dtype=dtype)
+
+    LegacyTensor.__name__ = f"{str(dtype).removeprefix('torch.')} tensor"
+    return LegacyTensor
 
 
 def _keep_in_one_process(patches: Patches) -> None:

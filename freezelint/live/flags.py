@@ -58,7 +58,7 @@ class FlagWatcher:
                 watcher._wrote(tensor, name, value)
 
         def requires_grad_(tensor: torch.Tensor, requires_grad: bool = True) -> torch.Tensor:
-            changed = original_method(tensor, requires_grad)
+            changed: torch.Tensor = original_method(tensor, requires_grad)
             watcher._wrote(tensor, "requires_grad", requires_grad)
             return changed
 

@@ -91,7 +91,7 @@ class ForwardWatcher:
         outermost = not self._stack
         self.ran = True
         if outermost:
-            self._enter(module)
+            self._enter(module, args, kwargs)
         call = self.calls.get(id(module))
         if call is None:
             call = self.calls[id(module)] = Call(module, len(self.calls))
@@ -109,10 +109,12 @@ class ForwardWatcher:
             self._note_flow(call, args, kwargs, output)
         return output
 
-    def _enter(self, module: nn.Module) -> None:
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if torch.is_grad_enabled() and not self._gradient_seen:
             self._on_first_gradient(module)
             self._gradient_seen = True
+        if any(is_input_leaf(tensor) for tensor in tensors_in((*args, *kwargs.values()))):
+            self.measure_saved = True
         self.roots[id(module)] = module
 
     def _note_modes(self, call: Call, module: nn.Module) -> bool:
@@ -138,7 +140,7 @@ class ForwardWatcher:
                 tensor for tensor in tensors_in((*args, *kwargs.values())) if tensor.is_floating_point()
             ]
             for tensor in received:
-                if tensor.requires_grad and tensor.grad_fn is None and not isinstance(tensor, nn.Parameter):
+                if is_input_leaf(tensor):
                     self._graph.suspect(tensor, call.module)
             if received:
                 call.input_requires_grad = bool(call.input_requires_grad) or any(
@@ -178,6 +180,11 @@ def tensors_in(values: Any, depth: int = 2) -> Iterator[torch.Tensor]:
             yield from tensors_in(value.values(), depth - 1)
         elif depth and isinstance(value, (list, tuple)):
             yield from tensors_in(value, depth - 1)
+
+
+def is_input_leaf(tensor: torch.Tensor) -> bool:
+    """Whether gradients would be computed for this tensor although it is neither a parameter nor a result."""
+    return tensor.requires_grad and tensor.grad_fn is None and not isinstance(tensor, nn.Parameter)
 
 
 def _unpack(tensor: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
+from types import FrameType
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -46,7 +48,10 @@ class ModeWatcher:
     def _record(self, module: nn.Module, mode: bool) -> int:
         frozen = [not parameter.requires_grad for parameter in module.parameters()]
         wholly = bool(frozen) and all(frozen)
-        record = self._journal.add("to-train" if mode else "to-eval", user_location(), wholly_frozen=wholly)
+        library = _library_that_calls()
+        record = self._journal.add(
+            "to-train" if mode else "to-eval", user_location(), key=library, name=library, wholly_frozen=wholly
+        )
         record.details["wholly_frozen"] = wholly and record.details["wholly_frozen"]
         if not any(reference() is module for reference in record.receivers):
             record.receivers.append(weakref.ref(module))
@@ -62,8 +67,6 @@ class ModeWatcher:
 
         def reset(module: _NormBase) -> None:
             original(module)
-            import sys
-
             # The layer's own constructor resets too; only the user's call is an event.
             if is_user_code(sys._getframe(1)):
                 record = watcher._journal.add("statistics-reset", user_location())
@@ -72,3 +75,14 @@ class ModeWatcher:
                     watcher.resets[module] = record.index
 
         original = patches.replace(_NormBase, "reset_running_stats", reset)
+
+
+def _library_that_calls() -> str:
+    """The package whose code calls `train()` or `eval()` (a trainer), empty where it is the user's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in ("freezelint", "torch"):
+            return "" if is_user_code(frame) else package
+        frame = frame.f_back
+    return ""

@@ -6,7 +6,7 @@ import ast
 import linecache
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from freezelint.evidence import Location
@@ -14,13 +14,24 @@ from freezelint.live.places import is_user_file, shown_path
 
 
 @dataclass(frozen=True)
-class _Use:
-    """A statement that unfreezes, or a mention of a function: where it is, and the function it is in ("" at module level)."""
+class _Scope:
+    """The function that a statement is in ("" at module level), with its lines and those of the loops around the statement.
+
+    Two functions may have one name: the lines tell which of them is running.
+    """
 
     path: str
+    function: str = ""
+    lines: tuple[int, int] | None = None
+    loops: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A statement that unfreezes, or a mention of a function."""
+
+    scope: _Scope
     line: int
-    function: str
-    loops: tuple[tuple[int, int], ...]
     name: str = ""  # of the function mentioned
     freezes: bool = False  # a call that passes a constant False and no True
 
@@ -45,16 +56,15 @@ def pending_unfreezes(position: Location | None) -> tuple[Location, ...]:
     if position is None:
         return ()
     sources = [_read(name) for name in _user_files()]
-    running = {(site.path, site.function): site.line for site in (position, *position.calls)}
-    horizon = _Horizon(sources, running)
+    horizon = _Horizon(sources, (position, *position.calls))
     writes = [write for source in sources for write in source.writes if horizon.is_ahead(write)]
-    return tuple(Location(write.path, write.line, function=write.function) for write in writes)
+    return tuple(Location(write.scope.path, write.line, function=write.scope.function) for write in writes)
 
 
 class _Horizon:
     """Decides what can still run."""
 
-    def __init__(self, sources: list[_Source], running: dict[tuple[str, str], int]) -> None:
+    def __init__(self, sources: list[_Source], running: tuple[Location, ...]) -> None:
         self._running = running
         self._mentions: dict[str, list[_Use]] = {}
         for source in sources:
@@ -69,14 +79,20 @@ class _Horizon:
         return self._ahead(use)
 
     def _ahead(self, use: _Use) -> bool:
-        line = self._running.get((use.path, use.function))
-        if line is not None:
-            return (
-                use.line > line
-                or any(start <= line <= end for start, end in use.loops)
-                or self._again(use.function)
-            )
-        return self._again(use.function)
+        line = self._line_in(use.scope)
+        if line is not None and (
+            use.line > line or any(start <= line <= end for start, end in use.scope.loops)
+        ):
+            return True
+        return self._again(use.scope.function)
+
+    def _line_in(self, scope: _Scope) -> int | None:
+        """The line that this function is running now."""
+        first, last = scope.lines or (0, sys.maxsize)
+        for site in self._running:
+            if (site.path, site.function) == (scope.path, scope.function) and first <= site.line <= last:
+                return site.line
+        return None
 
     def _again(self, function: str) -> bool:
         """Whether the function can be called (once more)."""
@@ -102,34 +118,30 @@ def _read(filename: str) -> _Source:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return source
-    for use in _uses(tree, shown_path(filename), "", (), source):
+    for use in _uses(tree, _Scope(shown_path(filename)), source):
         (source.mentions if use.name else source.writes).append(use)
     return source
 
 
-def _uses(
-    node: ast.AST, path: str, function: str, loops: tuple[tuple[int, int], ...], source: _Source
-) -> Iterator[_Use]:
+def _uses(node: ast.AST, scope: _Scope, source: _Source) -> Iterator[_Use]:
     for child in ast.iter_child_nodes(node):
-        inside, around = function, loops
+        inside = scope
         if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            inside, around = child.name, ()
+            inside = _Scope(scope.path, child.name, _lines(child))
             if isinstance(node, ast.ClassDef):
                 source.methods.add(child.name)
         elif isinstance(child, (ast.For, ast.While, ast.AsyncFor)):
-            around = (*loops, (child.lineno, child.end_lineno or child.lineno))
-        yield from _own_uses(child, path, function, loops, source)
-        yield from _uses(child, path, inside, around, source)
+            inside = replace(scope, loops=(*scope.loops, _lines(child)))
+        yield from _own_uses(child, scope, source)
+        yield from _uses(child, inside, source)
 
 
-def _own_uses(
-    node: ast.AST, path: str, function: str, loops: tuple[tuple[int, int], ...], source: _Source
-) -> Iterator[_Use]:
+def _own_uses(node: ast.AST, scope: _Scope, source: _Source) -> Iterator[_Use]:
     written = _written(node)
     if written is not None and not (isinstance(written, ast.Constant) and not written.value):
         if isinstance(written, ast.Constant):
-            source.constant_writers.add(function)
-        yield _Use(path, node.lineno, function, loops)  # type: ignore[attr-defined]
+            source.constant_writers.add(scope.function)
+        yield _Use(scope, node.lineno)  # type: ignore[attr-defined]
     if isinstance(node, ast.Call):
         name = _name(node.func)
         values = [
@@ -137,10 +149,14 @@ def _own_uses(
         ]
         freezes = any(v is False for v in values) and not any(v is True for v in values)
         if name:
-            yield _Use(path, node.lineno, function, loops, name, freezes)
+            yield _Use(scope, node.lineno, name, freezes)
         for argument in node.args:
             if isinstance(argument, (ast.Name, ast.Attribute)) and (mentioned := _name(argument)):
-                yield _Use(path, node.lineno, function, loops, mentioned)
+                yield _Use(scope, node.lineno, mentioned)
+
+
+def _lines(node: ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.end_lineno or node.lineno
 
 
 def _written(node: ast.AST) -> ast.expr | None:

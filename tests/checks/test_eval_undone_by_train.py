@@ -84,7 +84,7 @@ def test_eval_of_the_frozen_block_undone_by_train() -> None:
     assert fault.message == (
         "`backbone` is frozen and put in eval mode (line 4), but `train()` on line 20 undoes that: 1 "
         "BatchNorm layer drifts; "
-        "call `.eval()` on it again after every `train()`"
+        "call `.eval()` on it after every `train()`"
     )
     assert fault.location == at(20)
     assert [(r.location, r.message) for r in fault.related] == [

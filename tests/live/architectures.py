@@ -236,6 +236,7 @@ ARCHITECTURES = (
         d_ff=64,
         num_heads=2,
         vocab_size=64,
+        decoder_start_token_id=0,
     ),
     _transformer(
         "Llama",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Trace
 from freezelint.finding import Fault
-from freezelint.norms import Drift, drifting, drifts, place, related
+from freezelint.norms import Drift, drifting, drifts, keep_in_eval, place, related
 from freezelint.wording import agree, line, listing
 
 
@@ -34,7 +34,7 @@ def _fault(group: list[tuple[Drift, Event]]) -> Fault:
     location = mode or put
     return Fault(
         f"{listing(names)} {agree(count, 'is', 'are')} frozen and put in eval mode{put_where}, but {by} "
-        f"undoes that: {effect}; call `.eval()` on {agree(count, 'it', 'them')} again after every `train()`",
+        f"undoes that: {effect}; {keep_in_eval(first.cause, count)}",
         location,
         tuple(f"{drift.model.name}.{drift.module.path}" for drift in layers),
         related(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Trace
 from freezelint.finding import Fault
-from freezelint.norms import Drift, drifting, drifts, is_fresh, place, related
+from freezelint.norms import Drift, drifting, drifts, is_fresh, keep_in_eval, place, related
 from freezelint.wording import agree, line, listing
 
 
@@ -32,11 +32,10 @@ def _fault(group: list[Drift]) -> Fault:
     when = f"in train mode ({line(mode)})" if mode else "in train mode"
     alone = len(group) == 1 and first.block == first.module.path
     effect = "its running statistics drift" if alone else drifting([drift.module for drift in group])
-    moment = "after every `train()`" if mode else "before training"
     location = mode or freeze or first.model.built
     return Fault(
         f"{listing(names)} {agree(count, 'is', 'are')} frozen{where} but {agree(count, 'runs', 'run')} "
-        f"{when}: {effect}; call `.eval()` on {agree(count, 'it', 'them')} {moment}",
+        f"{when}: {effect}; {keep_in_eval(first.cause, count)}",
         location,
         tuple(f"{drift.model.name}.{drift.module.path}" for drift in group),
         related(*((place(drift.freeze), "frozen here") for drift in group), beside=location),

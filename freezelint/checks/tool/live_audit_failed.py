@@ -15,7 +15,6 @@ _ADVICE = {
     "timeout": "allow more time with `--timeout`, or give the script less to do before its first step",
     "killed": "run the script by itself to see whether it runs out of memory",
     "no-step": "check the script that trains, with the arguments after `--` that make it train",
-    "no-weights": "allow the download, or audit with `--hermetic` and random weights",
     "no-graph": "compute the loss from trainable parameters, outside `no_grad` and without `detach`",
     "empty-optimizer": "hand the optimizer the parameters that are to be trained",
     "bad-factory": "return `(model, optimizer, step)` from the factory",
@@ -29,9 +28,10 @@ def check(trace: Trace) -> Iterator[Fault]:
         return
     what = " ".join(failure.message.split()).rstrip(".") or "it stopped for an unknown reason"
     where = f" (line {failure.location.line})" if failure.location else ""
-    advice = failure.advice.rstrip(".") or _ADVICE[failure.kind]
+    # Where a stand-in is missing the message itself tells what to do.
+    advice = failure.advice.rstrip(".") or _ADVICE.get(failure.kind, "")
     yield Fault(
-        f"{_progress(trace)}: {what}{where}; {advice}",
+        f"{_progress(trace)}: {what}{where}{f'; {advice}' if advice else ''}",
         failure.location,
         evidence={"kind": failure.kind, "steps": trace.steps_done},
     )
