@@ -19,17 +19,13 @@ class HubWatcher:
     def __init__(self, ledger: Ledger, loads: LoadWatcher) -> None:
         self._ledger = ledger
         self._loads = loads
-        self._imports: ImportWatch | None = None
         self._patches: Patches | None = None
 
     def install(self, patches: Patches) -> None:
         self._patches = patches
-        self._imports = ImportWatch({"transformers.modeling_utils": [self._watch]})
-        self._imports.__enter__()
-
-    def remove(self) -> None:
-        if self._imports is not None:
-            self._imports.__exit__(None, None, None)
+        imports = ImportWatch({"transformers.modeling_utils": [self._watch]})
+        imports.__enter__()
+        patches.afterwards(lambda: imports.__exit__(None, None, None))
 
     def _watch(self, module: ModuleType) -> None:
         watcher = self

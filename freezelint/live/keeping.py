@@ -47,11 +47,11 @@ class Kept:
             self.guard.restore()
 
 
-class _CopyOnWrite(TorchDispatchMode):
+class _CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Copies a guarded tensor to the host right before an operation writes to its memory."""
 
     def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._guarded = {tensor.untyped_storage()._cdata: tensor.detach() for tensor in tensors}
         self._copies: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -184,7 +184,7 @@ def _generators() -> list[Callable[[], None]]:
     kept, python = torch.get_rng_state(), random.getstate()
     states.append(lambda: torch.set_rng_state(kept))
     states.append(lambda: random.setstate(python))
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         devices = torch.cuda.get_rng_state_all()
         states.append(lambda: torch.cuda.set_rng_state_all(devices))
     numpy = sys.modules.get("numpy")

@@ -29,23 +29,19 @@ class LoadWatcher:
     def __init__(self, ledger: Ledger, journal: Journal) -> None:
         self._ledger = ledger
         self._journal = journal
-        self._handles: list[Any] = []
         # (child or parameter that was put in place) -> event, with the parent and the attribute for its path
         self.assigned: weakref.WeakKeyDictionary[nn.Module, int] = weakref.WeakKeyDictionary()
         self.places: dict[int, tuple[weakref.ref[nn.Module], str]] = {}
 
     def install(self, patches: Patches) -> None:
-        self._handles = [
+        for handle in (
             registration.register_module_parameter_registration_hook(self._parameter_registered),
             registration.register_module_module_registration_hook(self._module_registered),
-        ]
+        ):
+            patches.afterwards(handle.remove)
         self._watch_state_dicts(patches)
         self._watch_copies(patches)
         self._watch_files(patches)
-
-    def remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
 
     def _parameter_registered(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         if parameter is None:

@@ -68,21 +68,17 @@ class OptimizerWatcher:
         self._building = 0
         # Exhausted iterators are kept: an id must not be reused while it stands for "was consumed by …".
         self._consumed: dict[int, tuple[Any, str]] = {}
-        self._handles: list[Any] = []
 
     def install(self, patches: Patches) -> None:
         self._watch_construction(patches)
         self._watch_groups(patches)
         self._watch_schedules(patches)
         self._watch_clipping(patches)
-        self._handles = [
+        for handle in (
             register_optimizer_step_pre_hook(lambda optimizer, *_: self._steps(optimizer)),
             register_optimizer_step_post_hook(lambda optimizer, *_: self._stepped(optimizer)),
-        ]
-
-    def remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
+        ):
+            patches.afterwards(handle.remove)
 
     def _steps(self, optimizer: Optimizer) -> None:
         if _steps_in_progress() < 2:

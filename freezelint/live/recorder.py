@@ -95,10 +95,7 @@ class Recorder:
             self.optimizers,
         ):
             watcher.install(patches)
-        self._stack.callback(self.loads.remove)
-        self._stack.callback(self.hub.remove)
-        self._stack.callback(self.optimizers.remove)
-        self._run_eagerly()
+        self._run_eagerly(patches)
         return self
 
     def __exit__(
@@ -106,11 +103,11 @@ class Recorder:
     ) -> None:
         self._stack.close()
 
-    def _run_eagerly(self) -> None:
+    def _run_eagerly(self, patches: Patches) -> None:
         """Compiled code calls no Python: under observation `torch.compile` falls back to eager."""
         stance = torch.compiler.set_stance("force_eager")
         stance.__enter__()
-        self._stack.callback(stance.__exit__, None, None, None)
+        patches.afterwards(lambda: stance.__exit__(None, None, None))
 
     def watch(self, model: nn.Module, optimizer: Optimizer | None = None, name: str = "model") -> None:
         """Take this model under the given name, and this optimizer, which may be older than the audit."""

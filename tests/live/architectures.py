@@ -1,4 +1,4 @@
-"""Published architectures in their real structure, as small as their constructors allow, each with a step to train it."""
+"""Published architectures, as small as their constructors allow, each with a step that trains it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BERT: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 2, "intermedi
 
 @dataclass(frozen=True)
 class Architecture:
-    """A model to fine-tune: how to build it, its loss on one batch, where its head is, and the blocks right below the head."""
+    """A model to fine-tune: how to build it, its loss, its head, and the blocks right below the head."""
 
     name: str
     build: Callable[[], nn.Module]
@@ -60,9 +60,10 @@ def _of_text(model: nn.Module) -> torch.Tensor:
     return loss
 
 
-def _of_language(model: nn.Module) -> torch.Tensor:
-    tokens = torch.randint(1, CLASSES, (2, 8))
-    loss: torch.Tensor = model(input_ids=tokens, labels=tokens).loss
+def _of_text_with_an_end(model: nn.Module) -> torch.Tensor:
+    tokens = torch.randint(2, 64, (2, 8))
+    tokens[:, -1] = 1
+    loss: torch.Tensor = model(input_ids=tokens, labels=_labels()).loss
     return loss
 
 
@@ -225,18 +226,18 @@ ARCHITECTURES = (
     ),
     _transformer(
         "T5",
-        transformers.T5ForConditionalGeneration,
-        _of_language,
-        "lm_head",
-        "decoder.block.1",
-        "decoder.final_layer_norm",
+        transformers.T5ForSequenceClassification,
+        _of_text_with_an_end,
+        "classification_head.out_proj",
+        "classification_head.dense",
         num_layers=2,
         d_model=32,
         d_kv=16,
         d_ff=64,
         num_heads=2,
-        vocab_size=64,
         decoder_start_token_id=0,
+        eos_token_id=1,
+        **_TEXT,
     ),
     _transformer(
         "Llama",
