@@ -58,7 +58,7 @@ class _Child:
             self._mailbox.put_trace,
             lambda: self._done(recorder),
         )
-        with _device(settings, recorder), _hermetic(settings, recorder), recorder:
+        with _device(settings, recorder), _hermetic(settings, recorder, self._mailbox), recorder:
             self._mailbox.put_progress(f"running {target}")
             failure = self._failure(request, recorder)
             # Inside the `with`: nothing needs undoing in a process that is about to end.
@@ -128,7 +128,7 @@ class _Child:
                 raise
             if not isinstance(error, SystemExit):
                 _print_exception(error)
-            return failures.from_exception(error, target)
+            return failures.from_exception(error, target, hermetic=request["settings"].hermetic)
         return None if recorder.trace().steps_done else failures.no_step(target)
 
     def _run_script(self, target: str, arguments: list[str]) -> None:
@@ -154,12 +154,13 @@ def _device(settings: LiveSettings, recorder: Any) -> AbstractContextManager[Any
     return placed(settings.device, recorder.note)
 
 
-def _hermetic(settings: LiveSettings, recorder: Any) -> AbstractContextManager[Any]:
+def _hermetic(settings: LiveSettings, recorder: Any, mailbox: Mailbox) -> AbstractContextManager[Any]:
     if not settings.hermetic:
         return nullcontext()
     from freezelint.live.hermetic import installed
 
-    return installed(recorder.note, recorder.mark)
+    # The parent removes the mailbox with all that is in it: this process leaves without tidying up.
+    return installed(recorder.note, recorder.mark, mailbox.directory)
 
 
 def _print_exception(error: BaseException) -> None:

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 
 from freezelint.evidence import Failure, Location
 from freezelint.live.places import MOST_CALLS, Places, is_user_file, raised_at, shown_path
@@ -20,6 +20,10 @@ _OWN_FAULTS = (AssertionError, AttributeError, ImportError, LookupError, NameErr
 _NO_GRAPH = "does not require grad and does not have a grad_fn"
 _EMPTY_OPTIMIZER = "optimizer got an empty parameter list"
 _HERMETIC = "`--hermetic` replaces downloads of data sets and weights"
+_DESPITE_STAND_INS = (
+    "see whether the script gets past this line by itself; if it does, run freezelint without `--hermetic`"
+)
+_FARTHEST = 4  # directories upwards in which a project's own packages are looked for
 _NETWORK_ERRORS = {
     "ConnectionError",
     "HTTPError",
@@ -33,8 +37,8 @@ _FRAME = re.compile(r'^  File "(?P<path>.*)", line (?P<line>\d+) in (?P<function
 _STANZA = re.compile(r"^(?P<current>Current thread|Thread) 0x[0-9a-f]+ .*\(most recent call first\):$")
 
 
-def from_exception(error: BaseException, target: str) -> Failure:
-    """What an exception that left the user's code says."""
+def from_exception(error: BaseException, target: str, *, hermetic: bool = False) -> Failure:
+    """What an exception that left the user's code says; `hermetic` where stand-ins were in place."""
     location = _of_syntax(error) or raised_at(error.__traceback__)
     refused = next((cause for cause in _chain(error) if type(cause).__name__ == "HermeticError"), None)
     if refused is not None:
@@ -46,7 +50,7 @@ def from_exception(error: BaseException, target: str) -> Failure:
         return Failure("no-graph", message, location)
     if isinstance(error, ValueError) and _EMPTY_OPTIMIZER in str(error):
         return Failure("empty-optimizer", message, location)
-    return Failure("crash", message, location, _advice(error))
+    return Failure("crash", message, location, _advice(error, hermetic))
 
 
 def no_step(target: str) -> Failure:
@@ -156,17 +160,50 @@ def _reason(error: SystemExit) -> str:
     return getattr(cause, "message", "") if type(cause).__module__.startswith("click") else ""
 
 
-def _advice(error: BaseException) -> str:
+def _advice(error: BaseException, hermetic: bool) -> str:
     names = {kind.__name__ for cause in _chain(error) for kind in type(cause).__mro__}
     if names & _NETWORK_ERRORS:
         return _HERMETIC
     if names & {"FileNotFoundError", "NotADirectoryError"}:
-        return "run it where its files are, or pass their paths after `--`; " + _HERMETIC
+        where = "run it where its files are, or pass their paths after `--`"
+        return where if hermetic else f"{where}; {_HERMETIC}"
     if "OutOfMemoryError" in names or "DefaultCPUAllocator" in str(error):
         return "`--device cpu` or `--device fake` need less memory"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"install `{error.name.partition('.')[0]}` in the environment that freezelint runs in"
-    return ""
+    if isinstance(error, ImportError) and error.name:
+        return _of_import(error, error.name.partition(".")[0])
+    if isinstance(error, AttributeError) and _is_library(error.obj):
+        return _other_version(error.obj.__name__.partition(".")[0])
+    return _DESPITE_STAND_INS if hermetic and not isinstance(error, SyntaxError) else ""
+
+
+def _of_import(error: ImportError, package: str) -> str:
+    """What to do about a package that is not there, is elsewhere in the project, or is of another version."""
+    beside = _of_project(package)
+    if beside is not None:
+        return f"`{package}` lies in {beside}: put that on the path (`PYTHONPATH={beside} freezelint …`)"
+    if isinstance(error, ModuleNotFoundError):
+        return f"install `{package}` in the environment that freezelint runs in"
+    return _other_version(package)
+
+
+def _is_library(value: object) -> bool:
+    path = getattr(value, "__file__", None)
+    return isinstance(value, ModuleType) and path is not None and not is_user_file(path)
+
+
+def _other_version(package: str) -> str:
+    return f"install the version of `{package}` that the script was written for"
+
+
+def _of_project(package: str) -> str | None:
+    """The directory above the current one that holds this package or module, up to the project's root."""
+    here = Path.cwd()
+    for up, directory in enumerate((here, *here.parents)):
+        if up and ((directory / package / "__init__.py").exists() or (directory / f"{package}.py").exists()):
+            return "/".join([".."] * up)
+        if up == _FARTHEST or (directory / ".git").exists():
+            return None
+    return None
 
 
 def _told(error: BaseException) -> str:

@@ -50,7 +50,11 @@ class ModeWatcher:
         wholly = bool(frozen) and all(frozen)
         library = _library_that_calls()
         record = self._journal.add(
-            "to-train" if mode else "to-eval", user_location(), key=library, name=library, wholly_frozen=wholly
+            "to-train" if mode else "to-eval",
+            user_location(),
+            key=library,
+            name=library,
+            wholly_frozen=wholly,
         )
         record.details["wholly_frozen"] = wholly and record.details["wholly_frozen"]
         if not any(reference() is module for reference in record.receivers):

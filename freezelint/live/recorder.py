@@ -79,7 +79,15 @@ class Recorder:
             before_step=self._before_step,
             after_step=self._after_step,
         )
-        self._stepper = Stepper(self)
+        self._stepper = Stepper(
+            self.ledger,
+            self.inventory,
+            self.flags,
+            self.modes,
+            self.graph,
+            self.forwards,
+            self.optimizers,
+        )
         self._fingerprint: object = None
 
     def __enter__(self) -> Recorder:

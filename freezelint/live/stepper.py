@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from freezelint.evidence import Gradient, GradientLeaf, ModuleState, OptimizerState, ParameterState, Step
-from freezelint.live.forwards import Call, running_statistics
-from freezelint.live.moved import Digests, differing
-
-if TYPE_CHECKING:
-    from freezelint.live.recorder import Recorder
+from freezelint.live.digests import changed_each, is_unreadable
+from freezelint.live.flags import FlagWatcher
+from freezelint.live.forwards import Call, ForwardWatcher, running_statistics
+from freezelint.live.graph import GraphWatcher
+from freezelint.live.inventory import Inventory
+from freezelint.live.ledger import Ledger
+from freezelint.live.modes import ModeWatcher
+from freezelint.live.moved import Digests
+from freezelint.live.optimizers import OptimizerWatcher
 
 _GLANCE = 1024  # elements that usually suffice to see that a gradient is not zero
 
 
 class Stepper:
-    """Builds `Step`s from what the watchers of a recorder have collected."""
+    """Builds `Step`s from what the watchers have collected."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(
+        self,
+        ledger: Ledger,
+        inventory: Inventory,
+        flags: FlagWatcher,
+        modes: ModeWatcher,
+        graph: GraphWatcher,
+        forwards: ForwardWatcher,
+        optimizers: OptimizerWatcher,
+    ) -> None:
+        self._ledger, self._inventory = ledger, inventory
+        self._flags, self._modes = flags, modes
+        self._graph, self._forwards, self._optimizers = graph, forwards, optimizers
         self._frozen = (
             Digests()
         )  # of frozen parameters that the stepping optimizer holds, from before its step
@@ -48,10 +63,8 @@ class Stepper:
     ) -> Step:
         """The state right after `optimizer.step()`, or at a failure before it."""
         states = tuple(
-            OptimizerState(
-                built.index, candidate is optimizer, self._recorder.optimizers.groups_of(candidate)
-            )
-            for built, candidate in self._recorder.optimizers.alive()
+            OptimizerState(built.index, candidate is optimizer, self._optimizers.groups_of(candidate))
+            for built, candidate in self._optimizers.alive()
         )
         held = {p for state in states for group in state.groups for p in group.parameters}
         return Step(
@@ -62,25 +75,23 @@ class Stepper:
             modules=self._modules(),
             optimizers=states,
             leaves=tuple(self._leaves(held)),
-            loss_reaches_nothing=self._recorder.graph.loss_reaches_nothing,
+            loss_reaches_nothing=self._graph.loss_reaches_nothing,
         )
 
     def fingerprint(self) -> object:
         """Changes when the trainable set, a mode or a group changes."""
         flags: list[object] = []
-        for _, _, module in self._recorder.inventory.modules():
+        for _, _, module in self._inventory.modules():
             flags.append(module.training)
             flags.extend(p.requires_grad for p in module._parameters.values() if p is not None)
-        for _, optimizer in self._recorder.optimizers.alive():
+        for _, optimizer in self._optimizers.alive():
             flags.append(id(optimizer))
             flags.extend(len(group["params"]) for group in optimizer.param_groups)
         return flags
 
     def _parameters(self, held: set[int]) -> dict[int, ParameterState]:
         living = [
-            (entry, tensor)
-            for entry in self._recorder.ledger.entries
-            if (tensor := entry.reference()) is not None
+            (entry, tensor) for entry in self._ledger.entries if (tensor := entry.reference()) is not None
         ]
         living = [(entry, tensor) for entry, tensor in living if entry.attached or entry.id in held]
         apart = self._run_without_gradients()
@@ -94,7 +105,7 @@ class Stepper:
         return {
             entry.id: ParameterState(
                 trainable=tensor.requires_grad,
-                cause=self._recorder.flags.causes.get(entry.id),
+                cause=self._flags.causes.get(entry.id),
                 gradient=gradients[id(tensor)],
                 moved=moved.get(id(tensor)),
             )
@@ -103,16 +114,16 @@ class Stepper:
 
     def _run_without_gradients(self) -> set[int]:
         """Ids of the parameter tensors of modules that ran in this step, but never with gradients: a teacher's."""
-        calls = self._recorder.forwards.calls.values()
+        calls = self._forwards.calls.values()
         modules = [call.module for call in calls if call.without_gradient and not call.with_gradient]
         return {id(p) for module in modules for p in module._parameters.values() if p is not None}
 
     def _modules(self) -> dict[int, dict[str, ModuleState]]:
         found: dict[int, dict[str, ModuleState]] = {}
-        moved = statistics_moved(self._recorder.forwards.calls.values())
-        for model, path, module in self._recorder.inventory.modules():
-            call = self._recorder.forwards.calls.get(id(module))
-            cause = self._recorder.modes.cause(module)
+        moved = statistics_moved(self._forwards.calls.values())
+        for model, path, module in self._inventory.modules():
+            call = self._forwards.calls.get(id(module))
+            cause = self._modes.cause(module)
             state = (
                 ModuleState(module.training, cause, ran=False)
                 if call is None
@@ -135,19 +146,19 @@ class Stepper:
             input_requires_grad=call.input_requires_grad,
             output_requires_grad=call.output_requires_grad,
             statistics_moved=moved.get(id(call.module)),
-            saved_bytes=call.saved_bytes if self._recorder.forwards.measure_saved else None,
+            saved_bytes=call.saved_bytes if self._forwards.measure_saved else None,
             cut_by_checkpoint=call.cut,
         )
 
     def _leaves(self, held: set[int]) -> Iterator[GradientLeaf]:
-        for suspect in self._recorder.graph.suspects.values():
+        for suspect in self._graph.suspects.values():
             if suspect.tensor is None:
                 continue
-            entry = self._recorder.ledger.find(suspect.tensor)
+            entry = self._ledger.find(suspect.tensor)
             if entry is not None and entry.id in held:
                 suspect.used = True
-            place = self._recorder.inventory.places.get(suspect.module, (None, ""))
-            forced = self._recorder.flags.forced_by(suspect.tensor)
+            place = self._inventory.places.get(suspect.module, (None, ""))
+            forced = self._flags.forced_by(suspect.tensor)
             yield GradientLeaf(place[0], place[1], suspect.shape, suspect.used, forced)
 
 
@@ -181,8 +192,6 @@ def _zeros(gradients: list[torch.Tensor]) -> list[bool | None]:
 
 
 def _all_zero(tensors: list[torch.Tensor]) -> list[bool | None]:
-    from freezelint.live.digests import is_unreadable
-
     known = [index for index, tensor in enumerate(tensors) if not is_unreadable(tensor)]
     found: list[bool | None] = [None] * len(tensors)
     by_device: dict[torch.device, list[int]] = {}
@@ -209,22 +218,17 @@ def _flat(gradient: torch.Tensor) -> torch.Tensor:
 def statistics_moved(calls: Iterable[Call]) -> dict[int, bool | None]:
     """Whether the running statistics of each norm layer changed in this step; layers without any are left out."""
     found: dict[int, bool | None] = {}
-    owners: list[int] = []
-    before: list[torch.Tensor] = []
-    after: list[torch.Tensor] = []
+    pairs: list[tuple[int, torch.Tensor | None, torch.Tensor | None]] = []
     for call in calls:
         module = call.module
-        if not isinstance(module, _NormBase) or module.running_mean is None:
-            continue
-        found[id(module)] = None if call.trained else False
-        now = running_statistics(module) if call.statistics is not None else []
-        for old, new in zip(call.statistics or (), now, strict=False):
-            if old is not None and new is not None and old.device == new.device:
-                owners.append(id(module))
-                before.append(old)
-                after.append(new)
-    for owner, moved in zip(owners, differing(before, after), strict=True):
-        found[owner] = bool(found[owner]) or moved
+        if isinstance(module, _NormBase) and module.running_mean is not None:
+            found[id(module)] = None if call.trained else False
+            now = running_statistics(module) if call.statistics is not None else []
+            pairs.extend((id(module), *pair) for pair in zip(call.statistics or (), now, strict=False))
+    changes = changed_each([old for _, old, _ in pairs], [new for _, _, new in pairs])
+    for (owner, _, _), moved in zip(pairs, changes, strict=True):
+        if moved is not None:
+            found[owner] = bool(found[owner]) or moved
     return found
 
 

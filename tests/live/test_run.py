@@ -394,14 +394,14 @@ def test_a_factory_that_is_not_there(target: str, complaint: str) -> None:
 # What exceptions say
 
 
-def raised(tmp_path: Path, source: str) -> Failure:
+def raised(tmp_path: Path, source: str, *, hermetic: bool = False) -> Failure:
     """The failure that this source ends in."""
     script = tmp_path / "train.py"
     script.write_text(textwrap.dedent(source))
     try:
         exec(compile(script.read_bytes(), str(script), "exec"), {"__name__": "__main__"})
     except BaseException as error:
-        return failures.from_exception(error, "train.py")
+        return failures.from_exception(error, "train.py", hermetic=hermetic)
     raise AssertionError("nothing was raised")
 
 
@@ -446,6 +446,32 @@ def test_long_messages_are_cut(tmp_path: Path) -> None:
 def test_what_helps(tmp_path: Path, source: str, advice: str) -> None:
     given = raised(tmp_path, source).advice
     assert advice in given if advice else not given
+
+
+@pytest.mark.parametrize("source", ["open('no/such/file')", "1 / 0"])
+def test_what_is_in_force_already_is_not_advised(tmp_path: Path, source: str) -> None:
+    advice = raised(tmp_path, source, hermetic=True).advice
+    assert advice
+    assert "`--hermetic` runs" not in advice
+
+
+@pytest.mark.parametrize("source", ["from click import imread", "import click\nclick.imread()"])
+def test_a_name_that_another_version_of_a_library_had(tmp_path: Path, source: str) -> None:
+    advice = raised(tmp_path, source).advice
+    assert advice == "install the version of `click` that the script was written for"
+
+
+def test_a_package_that_lies_higher_up_in_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shared_buffers").mkdir()
+    (tmp_path / "shared_buffers" / "__init__.py").touch()
+    (tmp_path / "agents").mkdir()
+    monkeypatch.chdir(tmp_path / "agents")
+    advice = raised(tmp_path, "import shared_buffers.replay").advice
+    assert advice == (
+        "`shared_buffers` lies in ..: put that on the path (`PYTHONPATH=.. freezelint …`)"
+    )
 
 
 # What faulthandler writes

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -26,14 +27,16 @@ __all__ = ["HermeticError", "installed"]
 def installed(
     note: Callable[[str, str], None],
     mark: Callable[[Iterable[torch.Tensor], Literal["pretrained", "fresh"]], None],
+    scratch: Path | None = None,
 ) -> Iterator[None]:
-    """All stand-ins in place for the time of the context.
+    """All stand-ins in place for the time of the context; they write below `scratch`, else below the system's
+    folder for temporary files.
 
     `note(what, why)` is called once for each kind of substitution that really took place; `mark(parameters,
     origin)` for the parameters of every model that would have been loaded.
     """
     with ExitStack() as stack:
-        session = Session(note, mark)
+        session = Session(note, mark, scratch)
         stack.callback(session.close)
         stack.enter_context(environment.offline())
         network.refuse(session)

@@ -30,8 +30,10 @@ class Session:
         self,
         note: Callable[[str, str], None],
         mark: Callable[[Iterable[torch.Tensor], Literal["pretrained", "fresh"]], None],
+        scratch: Path | None = None,
     ) -> None:
         self.mark = mark
+        self._scratch = scratch
         self._note = note
         self._noted: set[str] = set()
         self._patches = Patches()
@@ -47,7 +49,7 @@ class Session:
     @cached_property
     def folder(self) -> Path:
         """A folder for files that stand in for downloaded ones; it is gone after the run."""
-        self._folder = tempfile.TemporaryDirectory(prefix="freezelint-hermetic-")
+        self._folder = tempfile.TemporaryDirectory(prefix="freezelint-hermetic-", dir=self._scratch)
         return Path(self._folder.name)
 
     @cached_property
