@@ -242,6 +242,9 @@ class ModuleState:
     statistics_moved: bool | None = None
     saved_bytes: int | None = None  # memory that autograd kept for this module's own operations
     cut_by_checkpoint: bool | None = None  # ran in a reentrant checkpoint none of whose inputs required grad
+    reached_by_backward: bool | None = (
+        None  # backward came through its output; watched only for layers all of whose own parameters are frozen
+    )
 
 
 @dataclass(frozen=True)

@@ -126,18 +126,22 @@ def may_be_copied_by_hand(trace: Trace, model: Model, path: str) -> bool:
     """Whether the module's weights are written by hand (momentum encoder, mean teacher), or may be.
 
     They may be where it runs without gradients, another module has parameters of the same shapes, and the
-    steps seen are too few to tell that it stands still.
+    steps seen are too few to tell that it stands still, or tell only that no optimizer moved it: one holds
+    it, because `whole.parameters()` was handed over, copy included.
     """
     parameters = model.parameters_within(path)
-    if not parameters or is_optimised(trace, parameters):
+    if not parameters:
         return False
     states = [[step.parameters[p] for p in parameters if p in step.parameters] for step in trace.completed]
-    if any(state.moved for step_states in states for state in step_states):
+    held = is_optimised(trace, parameters)
+    if held and any(state.trainable is not False for step_states in states for state in step_states):
+        return False
+    if not held and any(state.moved for step_states in states for state in step_states):
         return True
     calls = [step.module(model.index, m.path) for step in trace.completed for m in model.within(path)]
     if any(call is not None and call.ran and call.with_gradient is not False for call in calls):
         return False
-    stood_still = len(states) > 1 and all(state.moved is False for state in states[-1])
+    stood_still = not held and len(states) > 1 and all(state.moved is False for state in states[-1])
     return not stood_still and _has_twin(trace, model, path, parameters)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from pathlib import PurePath
 
 from freezelint.evidence import Location, Model, Trace
 from freezelint.facts import whole_modules
@@ -69,19 +70,26 @@ def parameters_named(trace: Trace, parameters: Collection[int], most: int = 4) -
     return text if len(parameters) == 1 else f"{text} ({plural(len(parameters), 'parameter')})"
 
 
-def line(location: Location | None) -> str:
-    """`line 12`, or `an unknown line`."""
-    return "an unknown line" if location is None else f"line {location.line}"
+def line(location: Location | None, beside: Location | None = None) -> str:
+    """`line 12`, or `an unknown line`; `line 12 of model.py` where `beside` is in another file."""
+    return "an unknown line" if location is None else f"line {_line_of(location, beside)}"
 
 
-def lines(locations: Sequence[Location]) -> str:
-    """`line 12`, `lines 12 and 14`, `lines 3, 5, 9 and 2 more`."""
-    numbers = [str(number) for number in dict.fromkeys(location.line for location in locations)]
+def lines(locations: Sequence[Location], beside: Location | None = None) -> str:
+    """`line 12`, `lines 12 and 14`, `lines 3, 5, 9 and 2 more`; files as `line` has them."""
+    numbers = list(dict.fromkeys(_line_of(location, beside) for location in locations))
     if len(numbers) == 1:
         return f"line {numbers[0]}"
     shown, rest = numbers[:3], len(numbers) - 3
     last = f"{rest} more" if rest > 0 else shown.pop()
     return f"lines {', '.join(shown)} and {last}"
+
+
+def _line_of(location: Location, beside: Location | None) -> str:
+    if beside is None or location.path == beside.path:
+        return str(location.line)
+    name, other = PurePath(location.path).name, PurePath(beside.path).name
+    return f"{location.line} of {location.path if name == other else name}"
 
 
 def size(count: float) -> str:

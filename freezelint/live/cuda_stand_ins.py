@@ -16,7 +16,9 @@ import torch.distributed
 from torch import nn
 from torch.utils._device import DeviceContext, _device_constructors
 
+from freezelint.live.gpu_demands import refuses_without_gpu
 from freezelint.live.patching import Patches
+from freezelint.live.places import user_frame
 
 Says = Callable[[str, str], None]
 Elsewhere = Callable[[Any], bool]
@@ -55,25 +57,26 @@ _ZERO = (
     "clock_rate",
     "initial_seed",
 )
-_NO = ("is_available", "is_bf16_supported", "is_initialized")
+_NO = ("is_bf16_supported", "is_initialized")
 _TENSOR_TYPES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
 
 
 def replace_cuda(patches: Patches, elsewhere: Elsewhere, says: Says) -> None:
     """Let scripts that address a GPU run without one. `elsewhere` tells which devices are to be the CPU."""
-    _replace_questions(patches)
+    _replace_questions(patches, says)
     _replace_streams(patches)
     _replace_constructors(patches, elsewhere)
     _replace_loading(patches, says)
     _replace_distributed(patches, says)
 
 
-def _replace_questions(patches: Patches) -> None:
+def _replace_questions(patches: Patches, says: Says) -> None:
     cuda = torch.cuda
     for names, answer in ((_NOTHING, None), (_ZERO, 0), (_NO, False)):
         for name in names:
             if hasattr(cuda, name):
                 patches.replace(cuda, name, _always(getattr(cuda, name), answer))
+    patches.replace(cuda, "is_available", wraps(cuda.is_available)(_only_where_demanded(says)))
     memory = _memory_of_the_host()
     name = f"CPU ({platform.machine()})"
     properties = SimpleNamespace(
@@ -176,6 +179,18 @@ def _always(original: Any, answer: Any) -> Callable[..., Any]:
         return answer
 
     return stand_in
+
+
+def _only_where_demanded(says: Says) -> Callable[[], bool]:
+    """No GPU, so that scripts take their own way to the CPU; but one where the script would refuse to go on."""
+
+    def is_available() -> bool:
+        demanded = refuses_without_gpu(user_frame())
+        if demanded:
+            says("cuda", "the script refuses to run without a GPU: it was told that there is one")
+        return demanded
+
+    return is_available
 
 
 def _memory_of_the_host() -> int:

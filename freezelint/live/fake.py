@@ -66,6 +66,8 @@ class _Mode(FakeTensorMode):  # type: ignore[no-untyped-call]
     """Fake tensors that answer where torch's own would refuse because the answer depends on values."""
 
     def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.namespace == "aten" and func._opname.startswith("_fused_"):
+            return None  # fused optimizers write in place, past the fake tensors, to memory that is not there
         try:
             # torch's own reckoning of shapes means what it says with device="meta".
             with torch._C.DisableTorchFunction():

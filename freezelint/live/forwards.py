@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from freezelint.live.digests import digest
 from freezelint.live.graph import GraphWatcher
 from freezelint.live.patching import Patches
+from freezelint.live.running_statistics import Statistics, statistics_of
 
 
 class Call:
@@ -24,6 +24,7 @@ class Call:
         "module",
         "order",
         "output_requires_grad",
+        "reached",
         "saved_bytes",
         "statistics",
         "training",
@@ -42,10 +43,20 @@ class Call:
         self.input_requires_grad: bool | None = None
         self.output_requires_grad: bool | None = None
         self.saved_bytes = 0
-        self.statistics: list[torch.Tensor | None] | None = (
-            None  # digests from before the first call in train mode
-        )
+        self.statistics: Statistics | None = None  # from before the first call in train mode
         self.cut = False
+        self.reached: bool | None = None  # whether backward came through its output; None: not watched
+
+    def await_backward(self, output: Any) -> None:
+        """Notice when backward comes through this output: what a frozen layer does not show by a gradient."""
+        for tensor in tensors_in((output,)):
+            if tensor.grad_fn is not None:
+                with suppress(RuntimeError):  # inside a transform of torch.func no hook can be set
+                    tensor.register_hook(self._on_backward)  # type: ignore[no-untyped-call]
+                    self.reached = bool(self.reached)
+
+    def _on_backward(self, _gradient: torch.Tensor) -> None:
+        self.reached = True
 
     @property
     def trained(self) -> bool | None:
@@ -131,7 +142,7 @@ class ForwardWatcher:
             call.without_gradient = True
             call.training_without_gradient = bool(call.training_without_gradient) or module.training
         if call.statistics is None and module.training and isinstance(module, _NormBase):
-            call.statistics = running_statistics(module)
+            call.statistics = statistics_of(module)
         return gradient
 
     def _note_flow(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -149,6 +160,8 @@ class ForwardWatcher:
             call.output_requires_grad = bool(call.output_requires_grad) or any(
                 tensor.requires_grad for tensor in tensors_in((output,))
             )
+            if call.output_requires_grad and _is_frozen_layer(call.module):
+                call.await_backward(output)
 
     @contextmanager
     def _measuring(self) -> Iterator[None]:
@@ -165,12 +178,6 @@ class ForwardWatcher:
         return tensor
 
 
-def running_statistics(module: _NormBase) -> list[torch.Tensor | None]:
-    """Digests of the running statistics of a norm layer; empty where it has none."""
-    buffers = (module.running_mean, module.running_var)
-    return [digest(buffer) for buffer in buffers if buffer is not None]
-
-
 def tensors_in(values: Any, depth: int = 2) -> Iterator[torch.Tensor]:
     """The tensors among arguments or results, also inside tuples, lists and mappings (model outputs)."""
     for value in values:
@@ -180,6 +187,12 @@ def tensors_in(values: Any, depth: int = 2) -> Iterator[torch.Tensor]:
             yield from tensors_in(value.values(), depth - 1)
         elif depth and isinstance(value, (list, tuple)):
             yield from tensors_in(value, depth - 1)
+
+
+def _is_frozen_layer(module: nn.Module) -> bool:
+    """Whether the module has parameters of its own, all of them frozen."""
+    own = [parameter for parameter in module._parameters.values() if parameter is not None]
+    return bool(own) and not any(parameter.requires_grad for parameter in own)
 
 
 def is_input_leaf(tensor: torch.Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Unfreezes that the script still has ahead of it: read from the user's files, because a run of two steps does not get there."""
+"""Unfreezes that the script still has ahead of it: read from its files, as two steps do not get there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from freezelint.live.places import is_user_file, shown_path
 
 @dataclass(frozen=True)
 class _Scope:
-    """The function that a statement is in ("" at module level), with its lines and those of the loops around the statement.
+    """The function that a statement is in ("" at module level), its lines, and the loops around the statement.
 
     Two functions may have one name: the lines tell which of them is running.
     """
@@ -49,9 +49,9 @@ class _Source:
 def pending_unfreezes(position: Location | None) -> tuple[Location, ...]:
     """Statements that can unfreeze something and that can still run, seen from where the script is now.
 
-    A statement counts when it writes True, or something that is not a constant, to `requires_grad`. It is ahead when it comes later
-    in a function that is running (or in the same loop), or in a function that something ahead calls, or in a method that only a
-    framework can call.
+    A statement counts when it writes True, or something that is not a constant, to `requires_grad`. It is
+    ahead when it comes later in a function that is running (or in the same loop), or in a function that
+    something ahead calls, or in a method that only a framework can call.
     """
     if position is None:
         return ()
@@ -106,8 +106,11 @@ class _Horizon:
 
 
 def _user_files() -> list[str]:
-    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    return sorted({name for name in files if name and name.endswith(".py") and is_user_file(name)})
+    # Not by `getattr`: modules that load lazily look far and wide for what they lack.
+    files = {getattr(module, "__dict__", {}).get("__file__") for module in list(sys.modules.values())}
+    return sorted(
+        name for name in files if isinstance(name, str) and name.endswith(".py") and is_user_file(name)
+    )
 
 
 @lru_cache(maxsize=512)

@@ -155,7 +155,7 @@ class Recorder:
             steps=tuple(self._with_leaves()),
             limits=tuple(self._all_limits()),
             failure=failure,
-            pending_unfreezes=pending_unfreezes(self._position(events)),
+            pending_unfreezes=self._unfreezes_ahead(events),
             steps_done=self.journal.steps,
         )
 
@@ -168,6 +168,16 @@ class Recorder:
                     record.paths[place] = None
             self._name_place(record)
         return tuple(record.evidence() for record in self.journal.records)
+
+    def _unfreezes_ahead(self, events: tuple[Event, ...]) -> tuple[Location, ...]:
+        """Statements seen at work on tensors that are no parameters (inputs, hidden states) unfreeze nothing."""
+        at_work = {
+            kind: {event.location.at() for event in events if event.kind == kind and event.location}
+            for kind in ("gradient-forced", "unfrozen")
+        }
+        others = at_work["gradient-forced"] - at_work["unfrozen"]
+        ahead = pending_unfreezes(self._position(events))
+        return tuple(location for location in ahead if location.at() not in others)
 
     def _position(self, events: tuple[Event, ...]) -> Location | None:
         """Where the script is: at its latest optimizer step."""

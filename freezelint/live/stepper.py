@@ -6,22 +6,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
-import torch
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
-from freezelint.evidence import Gradient, GradientLeaf, ModuleState, OptimizerState, ParameterState, Step
-from freezelint.live.digests import changed_each, is_unreadable
+from freezelint.evidence import GradientLeaf, ModuleState, OptimizerState, ParameterState, Step
 from freezelint.live.flags import FlagWatcher
-from freezelint.live.forwards import Call, ForwardWatcher, running_statistics
+from freezelint.live.forwards import Call, ForwardWatcher
+from freezelint.live.gradients import gradients_of
 from freezelint.live.graph import GraphWatcher
 from freezelint.live.inventory import Inventory
 from freezelint.live.ledger import Ledger
 from freezelint.live.modes import ModeWatcher
 from freezelint.live.moved import Digests
 from freezelint.live.optimizers import OptimizerWatcher
-
-_GLANCE = 1024  # elements that usually suffice to see that a gradient is not zero
+from freezelint.live.running_statistics import Statistics, moved_since
 
 
 class Stepper:
@@ -148,6 +146,7 @@ class Stepper:
             statistics_moved=moved.get(id(call.module)),
             saved_bytes=call.saved_bytes if self._forwards.measure_saved else None,
             cut_by_checkpoint=call.cut,
+            reached_by_backward=call.reached,
         )
 
     def _leaves(self, held: set[int]) -> Iterator[GradientLeaf]:
@@ -162,73 +161,18 @@ class Stepper:
             yield GradientLeaf(place[0], place[1], suspect.shape, suspect.used, forced)
 
 
-def gradients_of(parameters: Iterable[torch.Tensor], had: set[int]) -> dict[int, Gradient]:
-    """Whether each parameter has a gradient and whether that is zero. `had`: those that had one before the optimizer took it away."""
-    found: dict[int, Gradient] = {}
-    present: list[tuple[int, torch.Tensor]] = []
-    for parameter in parameters:
-        gradient = parameter.grad if parameter.is_leaf else None
-        if gradient is None:
-            found[id(parameter)] = "unknown" if id(parameter) in had else "none"
-        else:
-            present.append((id(parameter), gradient))
-    zero = _zeros([gradient for _, gradient in present])
-    for (identity, _), is_zero in zip(present, zero, strict=True):
-        found[identity] = "unknown" if is_zero is None else "zero" if is_zero else "nonzero"
-    return found
-
-
-def _zeros(gradients: list[torch.Tensor]) -> list[bool | None]:
-    """Whether each tensor is all zeros: a glance at the first elements decides nearly always, and costs one synchronisation for all."""
-    glances = _all_zero([_flat(gradient)[:_GLANCE] for gradient in gradients])
-    undecided = [
-        index for index, zero in enumerate(glances) if zero and _flat(gradients[index]).numel() > _GLANCE
-    ]
-    for index, zero in zip(
-        undecided, _all_zero([_flat(gradients[index]) for index in undecided]), strict=True
-    ):
-        glances[index] = zero
-    return glances
-
-
-def _all_zero(tensors: list[torch.Tensor]) -> list[bool | None]:
-    known = [index for index, tensor in enumerate(tensors) if not is_unreadable(tensor)]
-    found: list[bool | None] = [None] * len(tensors)
-    by_device: dict[torch.device, list[int]] = {}
-    for index in known:
-        by_device.setdefault(tensors[index].device, []).append(index)
-    for indices in by_device.values():
-        flags = torch.stack([(tensors[index] != 0).any() for index in indices]).tolist()
-        for index, nonzero in zip(indices, flags, strict=True):
-            found[index] = not nonzero
-    return found
-
-
-def _flat(gradient: torch.Tensor) -> torch.Tensor:
-    """The elements in any order, without a copy where there is one way to avoid it."""
-    gradient = gradient.detach()
-    if gradient.is_sparse:
-        return gradient.coalesce().values().flatten()
-    if gradient.layout is torch.strided and not gradient.is_contiguous():
-        strides = gradient.stride()
-        gradient = gradient.permute(sorted(range(gradient.dim()), key=lambda d: -strides[d]))
-    return gradient.reshape(-1)
-
-
 def statistics_moved(calls: Iterable[Call]) -> dict[int, bool | None]:
     """Whether the running statistics of each norm layer changed in this step; layers without any are left out."""
     found: dict[int, bool | None] = {}
-    pairs: list[tuple[int, torch.Tensor | None, torch.Tensor | None]] = []
+    kept: list[tuple[_NormBase, Statistics]] = []
     for call in calls:
         module = call.module
         if isinstance(module, _NormBase) and module.running_mean is not None:
             found[id(module)] = None if call.trained else False
-            now = running_statistics(module) if call.statistics is not None else []
-            pairs.extend((id(module), *pair) for pair in zip(call.statistics or (), now, strict=False))
-    changes = changed_each([old for _, old, _ in pairs], [new for _, _, new in pairs])
-    for (owner, _, _), moved in zip(pairs, changes, strict=True):
-        if moved is not None:
-            found[owner] = bool(found[owner]) or moved
+            if call.statistics is not None:
+                kept.append((module, call.statistics))
+    for identity, moved in moved_since(kept).items():
+        found[identity] = found[identity] if moved is None else moved
     return found
 
 

@@ -115,6 +115,15 @@ def test_silent_when_another_new_head_before_it_is_trained() -> None:
     assert not list(check(story.trace()))
 
 
+def test_silent_when_backward_does_not_come_through_the_frozen_head_after_a_trained_one() -> None:
+    story = Story()
+    story.model({**LAYERS, "other": plain()}, pretrained=BACKBONE, fresh=["fc", "other"])
+    story.freeze("other")
+    story.optimizer("conv", "layer4", "fc")
+    story.step(modules={"other": {"reached_by_backward": False}})
+    assert not list(check(story.trace()))
+
+
 def test_silent_when_the_frozen_module_did_not_run() -> None:
     story = new_head()
     story.freeze("fc")
@@ -148,3 +157,20 @@ def test_every_layer_of_the_frozen_head_is_named() -> None:
     assert fault.location == at(5)
     assert [related.location for related in fault.related] == [at(6)]
     assert fault.message.startswith("`head` (4 parameters)")
+
+
+def test_a_frozen_classifier_after_a_new_layer_that_was_unfrozen_again() -> None:
+    """`pre_classifier` of a DistilBERT is unfrozen, `classifier` behind it is forgotten."""
+    story = Story()
+    story.model(
+        {"body": plain(), "pre_classifier": plain(), "classifier": plain()},
+        pretrained=["body"],
+        fresh=["pre_classifier", "classifier"],
+    )
+    story.freeze(line=5)
+    story.unfreeze("pre_classifier")
+    story.optimizer()
+    story.step(modules={"classifier": {"reached_by_backward": True}})
+    (fault,) = check(story.trace())
+    assert fault.location == at(5)
+    assert fault.subjects == ("model.classifier.weight", "model.classifier.bias")

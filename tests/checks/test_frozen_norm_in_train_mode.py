@@ -149,6 +149,22 @@ def test_silent_for_a_momentum_encoder_written_by_hand() -> None:
     assert silent(story)
 
 
+def test_silent_for_a_momentum_encoder_that_the_optimizer_of_the_whole_holds() -> None:
+    story = Story()
+    encoder = {"conv": plain(), "bn": norm()}
+    layers = {f"{name}.{path}": layer for name in ("online", "target") for path, layer in encoder.items()}
+    story.model(layers, "learner")
+    story.freeze("target")
+    story.optimizer()
+    story.train()
+    for _ in range(2):
+        story.step(
+            modules={"target": {"with_gradient": False, "without_gradient": True}},
+            parameters={"target": {"moved": False}},
+        )
+    assert silent(story), "the optimizer did not move the copy; what moved it between the steps is unknown"
+
+
 def test_silent_for_a_whole_model_that_is_never_trained() -> None:
     """A teacher in train mode is FRZ107."""
     story = Story()

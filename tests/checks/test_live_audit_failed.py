@@ -1,5 +1,6 @@
 """FRZ003 on traces made by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 from freezelint.checks.tool.live_audit_failed import check
@@ -40,6 +41,32 @@ def test_silent_when_an_exhausted_iterator_left_the_optimizer_empty() -> None:
     story = failed("empty-optimizer")
     story.event("iterator-exhausted", 4, name="SGD")
     assert silent(story)
+
+
+def head_that_never_runs() -> Story:
+    """`model.out_head = nn.Linear(…)` on a library's model that ends in `fc`, everything else frozen."""
+    story = Story()
+    story.model({"conv": plain(), "fc": plain()}, pretrained=True, class_name="Net", library="transformers")
+    story.freeze()
+    story.exchange("out_head")
+    event = story.events[-1]
+    story.events[-1] = replace(event, value="added")
+    story.failure = Failure("no-graph", "the loss does not require grad")
+    return story
+
+
+def test_silent_when_only_a_head_that_never_runs_is_left_to_train() -> None:
+    """That is FRZ408."""
+    story = head_that_never_runs()
+    story.step(phase="backward", skipped=["out_head"], parameters={"out_head": {"gradient": "none"}})
+    assert silent(story)
+
+
+def test_a_cut_graph_is_told_where_more_than_a_head_that_never_runs_is_trainable() -> None:
+    story = head_that_never_runs()
+    story.unfreeze("fc")
+    story.step(phase="backward", skipped=["out_head"], parameters={"out_head": {"gradient": "none"}})
+    assert not silent(story)
 
 
 def test_a_cut_graph_of_a_trainable_model_is_told() -> None:

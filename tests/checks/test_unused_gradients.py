@@ -1,6 +1,7 @@
 """FRZ301 on traces made by hand."""
 
 from freezelint.checks.gradients.unused_gradients import check
+from freezelint.evidence import Group
 from tests.story import Story, at, plain
 
 
@@ -133,6 +134,20 @@ def test_loaded_backbone_that_is_a_model_of_its_own() -> None:
     story.step(parameters={})
     story.step()
     (fault,) = check(story.trace())
-    assert fault.location == at(4)
+    assert fault.location == at(1), "it is to be frozen where it is built"
+    assert fault.message.endswith("SGD.zero_grad() never clears them; freeze them where the model is built")
     assert fault.subjects == ("backbone.conv.weight", "backbone.conv.bias")
-    assert [related.location for related in fault.related] == [at(1)]
+    assert [related.location for related in fault.related] == [at(4)]
+
+
+def test_loaded_network_that_measures_an_image_that_is_optimised() -> None:
+    """Style transfer without a freeze: every backward adds to gradients that nothing clears."""
+    story = Story()
+    story.model({"conv": plain()}, name="vgg", pretrained=True, line=1)
+    image = story.tensor()
+    story.optimizer(groups=[Group((image,), lr=0.1)], line=4)
+    story.step()
+    story.step()
+    (fault,) = check(story.trace())
+    assert fault.location == at(1)
+    assert fault.subjects == ("vgg.conv.weight", "vgg.conv.bias")

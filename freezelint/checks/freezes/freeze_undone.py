@@ -59,8 +59,8 @@ def _is_selective(trace: Trace, freeze: FlagStatement) -> bool:
 
 def _undone(trace: Trace, freeze: FlagStatement, blanket: FlagStatement) -> Fault:
     return Fault(
-        f"{parameters_named(trace, freeze.parameters)}, frozen on {line(freeze.location)}, train again: "
-        "this statement sets "
+        f"{parameters_named(trace, freeze.parameters)}, frozen on "
+        f"{line(freeze.location, blanket.location)}, train again: this statement sets "
         f"`requires_grad = True` on all {len(blanket.parameters)} parameters before the first step; freeze "
         "after it, "
         "or leave them out here",
@@ -108,11 +108,12 @@ def _counterparts(trace: Trace, model: Model, freeze: FlagStatement) -> tuple[in
 
 
 def _rebuilt(trace: Trace, model: Model, freeze: FlagStatement, now: tuple[int, ...]) -> Fault:
+    place = _beside(freeze.location, model.built)
     return Fault(
-        f"{parameters_named(trace, now)} of `{model.name}` train: the freeze on {line(freeze.location)} "
-        "was made on an earlier "
+        f"{parameters_named(trace, now)} of `{model.name}` train: the freeze on "
+        f"{line(freeze.location, place)} was made on an earlier "
         "model that is gone; freeze after this one is built",
-        _beside(freeze.location, model.built),
+        place,
         subjects(trace, now),
         (Related(freeze.location, "the earlier model was frozen here"),) if freeze.location else (),
         {"undone": len(now)},

@@ -148,7 +148,7 @@ def _contradiction(
     return Fault(
         f"{listing(sorted(meant))} and {listing(sorted(before))} are one tied parameter: {did} the one "
         "here undoes the other, "
-        f"which was {had} on {line(earlier.location)}; treat them alike, or untie them",
+        f"which was {had} on {line(earlier.location, last.location)}; treat them alike, or untie them",
         last.location,
         (subject(trace, parameter),),
         (Related(earlier.location, f"{had} here"),) if earlier.location else (),

@@ -23,12 +23,12 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _unused(trace: Trace, step: Step, model: Model) -> list[int]:
-    """Parameters of whole modules that are left out, if the step trains the rest of the model or another."""
+    """Parameters of whole modules that are left out, if the step trains the rest of the model or anything else."""
     chosen = explicitly_set(trace)
     candidates = [p for p in left_out(trace, step, model, ("nonzero", "zero")) if p not in chosen]
     if trains(model, step):
         idle = {p for p in candidates if updated_by_hand(trace, p) is False}
-    elif any(trains(other, step) for other in trace.models):
+    elif any(trains(other, step) for other in trace.models) or _trains_a_tensor(trace, step):
         idle = {p for p in candidates if _is_idle_backbone(trace, p)}
     else:
         return []
@@ -36,6 +36,14 @@ def _unused(trace: Trace, step: Step, model: Model) -> list[int]:
     whole = [m for m in model.modules if m.parameters and idle.issuperset(m.parameters)]
     used = [m for m in whole if any(step.parameters[p].gradient == "nonzero" for p in m.parameters)]
     return [p for m in used for p in m.parameters] if any(m.path for m in used) else []
+
+
+def _trains_a_tensor(trace: Trace, step: Step) -> bool:
+    """Whether a tensor outside every model is optimised: an image, a prompt, a perturbation."""
+    return any(
+        trace.parameters[p].model is None and state.gradient == "nonzero" and bool(step.held_by(p))
+        for p, state in step.parameters.items()
+    )
 
 
 def _is_idle_backbone(trace: Trace, parameter: int) -> bool:
@@ -53,13 +61,19 @@ def _fault(trace: Trace, step: Step, model: Model, unused: list[int]) -> Fault:
     activations = _saved_bytes(model, step, unused)
     kept = f" and their activations {size(activations)}" if activations else ""
     name = optimizer.class_name if optimizer else "the optimizer"
+    # A network that the optimizer has nothing to do with only measures: it is to be frozen where it is built.
+    apart = not trains(model, step)
+    mend = "freeze them where the model is built" if apart else "freeze them, or give them to the optimizer"
+    location, other, what = built, model.built, f"`{model.name}` is built here"
+    if apart and model.built:
+        location, other, what = model.built, built, f"{name} is built here, without them"
     return Fault(
         f"No optimizer holds {parameters_named(trace, unused)}, yet backward() computes their gradients: "
         f"they take {size(gradients)}{kept} per step, and {name}.zero_grad() never clears them; "
-        "freeze them, or give them to the optimizer",
-        built,
+        f"{mend}",
+        location,
         subjects(trace, unused),
-        (Related(model.built, f"`{model.name}` is built here"),) if built and model.built else (),
+        (Related(other, what),) if location and other else (),
         {"parameters": len(unused), "gradient_bytes": gradients, "activation_bytes": activations},
     )
 

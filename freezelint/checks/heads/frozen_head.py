@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from freezelint.evidence import Event, Model, Step, Trace
 from freezelint.facts import is_toggled, subjects, wholly_frozen
 from freezelint.finding import Fault, Related
-from freezelint.layers import layers, learns_something, of_origin, parameters_of, tail
+from freezelint.layers import Layer, layers, learns_something, of_origin, parameters_of, tail
 from freezelint.wording import agree, parameters_named
 
 
@@ -25,18 +25,33 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _frozen_head(trace: Trace, model: Model, step: Step) -> list[int]:
-    """The fresh parameters at the end of the model, where all are frozen and a gradient passes them.
+    """The fresh and frozen parameters at the end of the model that a gradient passes.
 
-    A fresh layer before them that is trained may be another task's head, beside them: nothing is certain.
+    A fresh layer before them that is trained may be another task's head, beside them: then backward must
+    have come through every one of them.
     """
     last = tail(trace, layers(model, step), "fresh")
+    whole = wholly_frozen(step, parameters_of(last))
+    if not whole:
+        last = _frozen_end(step, last)
     head = parameters_of(last)
-    if not wholly_frozen(step, head) or any(is_toggled(trace, p) for p in head):
+    if any(is_toggled(trace, p) for p in head):
         return []
     reached = all(
-        layer.state.input_requires_grad and layer.state.with_gradient is not False for layer in last
+        layer.state.input_requires_grad
+        and layer.state.with_gradient is not False
+        and (whole or layer.state.reached_by_backward is True)
+        for layer in last
     )
     return head if reached else []
+
+
+def _frozen_end(step: Step, run: list[Layer]) -> list[Layer]:
+    """The layers at the end of the run all of whose parameters are frozen."""
+    start = len(run)
+    while start and wholly_frozen(step, run[start - 1].module.parameters):
+        start -= 1
+    return run[start:]
 
 
 def _freezes(trace: Trace, step: Step, parameters: list[int]) -> list[Event]:

@@ -78,7 +78,7 @@ def _fault(trace: Trace, model: Model, backbone: Module, frozen: list[int], caus
     return Fault(
         f"{parameters_named(trace, frozen)} of {backbone.class_name} "
         f"{agree(len(frozen), 'is', 'are')} frozen with random weights"
-        + (f" (built on {line(built)})" if built else "")
+        + (f" (built on {line(built, cause.location)})" if built else "")
         + ", so that everything after learns from random features; give the backbone pretrained weights "
         "before it is frozen",
         cause.location,

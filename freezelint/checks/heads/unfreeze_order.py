@@ -84,8 +84,8 @@ def _order_fault(trace: Trace, early: _Stage, late: _Stage) -> Fault:
         else None
     )
     return Fault(
-        f"{first} {agree(len(early.parameters), 'is', 'are')} unfrozen ({line(early.cause.location)}) before "
-        f"{second}, nearer to the output: gradual unfreezing starts at the output, where features are most "
+        f"{first} {agree(len(early.parameters), 'is', 'are')} unfrozen "
+        f"({line(early.cause.location, late.cause.location)}) before {second}, nearer to the output: gradual unfreezing starts at the output, where features are most "
         "specific; reverse the order",
         late.cause.location,
         subjects(trace, (*early.parameters, *late.parameters)),
@@ -151,7 +151,7 @@ def _gap_fault(trace: Trace, model: Model, step: Step, starts: tuple[int, int, i
     freeze, unfreeze = (trace.event(step.parameters[some[0]].cause) for some in (between, before))
     thawed = unfreeze is not None and unfreeze.kind == "unfrozen"
     location = unfreeze.location if thawed and unfreeze else freeze.location if freeze else None
-    where = f" ({line(freeze.location)})" if freeze and freeze.location else ""
+    where = f" ({line(freeze.location, location)})" if freeze and freeze.location else ""
     related = freeze.location if thawed and freeze else None
     return Fault(
         f"{parameters_named(trace, between)} {agree(len(between), 'is', 'are')} frozen{where} between "

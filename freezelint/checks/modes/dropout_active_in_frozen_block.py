@@ -63,7 +63,7 @@ def _fault(group: list[_Noise]) -> Fault:
     names = list(dict.fromkeys(shown(noise.model, noise.block) for noise in group))
     count, layers = len(names), len(group)
     location = first.mode or first.freeze or first.model.built
-    where = f" (line {first.freeze.line})" if first.freeze else ""
+    where = f" ({line(first.freeze, first.mode)})" if first.freeze else ""
     when = f" ({line(first.mode)})" if first.mode else ""
     return Fault(
         f"{listing(names)} {agree(count, 'is', 'are')} frozen{where} but {agree(count, 'runs', 'run')} in "

@@ -29,7 +29,7 @@ def _fault(group: list[tuple[Drift, Event]]) -> Fault:
     count = len(names)
     alone = len(layers) == 1 and first.block == first.module.path
     effect = "its running statistics drift" if alone else drifting([drift.module for drift in layers])
-    put_where = f" ({line(put)})" if put else ""
+    put_where = f" ({line(put, mode)})" if put else ""
     by = f"`train()` on {line(mode)}" if mode else "a later `train()`"
     location = mode or put
     return Fault(

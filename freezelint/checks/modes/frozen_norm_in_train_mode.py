@@ -28,7 +28,7 @@ def _fault(group: list[Drift]) -> Fault:
     freeze, mode = place(first.freeze), place(first.cause)
     names = list(dict.fromkeys(drift.block_name for drift in group))
     count = len(names)
-    where = f" (line {freeze.line})" if freeze else ""
+    where = f" ({line(freeze, mode)})" if freeze else ""
     when = f"in train mode ({line(mode)})" if mode else "in train mode"
     alone = len(group) == 1 and first.block == first.module.path
     effect = "its running statistics drift" if alone else drifting([drift.module for drift in group])

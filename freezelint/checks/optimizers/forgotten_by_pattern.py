@@ -55,7 +55,7 @@ def _fault(trace: Trace, optimizer: Optimizer, forgotten: list[int], unfreezes: 
     built = trace.location(optimizer.built)
     places: list[Location] = list(dict.fromkeys(event.location for event in unfreezes if event.location))
     if unfreezes:
-        meant = f"unfrozen on {line(places[0])}" if places else "unfrozen"
+        meant = f"unfrozen on {line(places[0], built)}" if places else "unfrozen"
     else:
         meant = "the rest of modules that it trains"
     count = len(forgotten)

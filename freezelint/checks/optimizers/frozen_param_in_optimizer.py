@@ -30,11 +30,12 @@ def _frozen_in(trace: Trace, step: Step, state: OptimizerState) -> Iterator[Faul
     optimizer = trace.optimizers[state.optimizer]
     causes = [trace.location(step.parameters[p].cause) for p in frozen]
     places = list(dict.fromkeys(cause for cause in causes if cause))
-    where = f" (frozen on {lines(places)})" if places else ""
+    built = trace.location(optimizer.built)
+    where = f" (frozen on {lines(places, built)})" if places else ""
     yield Fault(
         f"{optimizer.class_name} holds {parameters_named(trace, frozen)}, which cannot train{where}; "
         "give it the trainable parameters only",
-        trace.location(optimizer.built),
+        built,
         subjects(trace, frozen),
         tuple(Related(place, "frozen here") for place in places),
         {"frozen": len(frozen), "held": len(held)},

@@ -49,7 +49,8 @@ def _shared(trace: Trace, first: int, second: int, turns: list[tuple[int, Step]]
     places = [trace.location(optimizer.built) for optimizer in optimizers]
     yield Fault(
         f"{parameters_named(trace, shared)} {agree(len(shared), 'is', 'are')} stepped by two optimizers, "
-        f"{optimizers[0].class_name} ({line(places[0])}) and {optimizers[1].class_name} ({line(places[1])}), "
+        f"{optimizers[0].class_name} ({line(places[0], places[1])}) and "
+        f"{optimizers[1].class_name} ({line(places[1])}), "
         "each with its own rate and state; give every parameter to one of them",
         places[1] or places[0],
         subjects(trace, shared),

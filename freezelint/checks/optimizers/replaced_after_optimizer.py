@@ -80,7 +80,7 @@ def _origins(path: str) -> Iterator[str]:
 def _fault(trace: Trace, state: OptimizerState, place: Location | None, parameters: list[int]) -> Fault:
     optimizer = trace.optimizers[state.optimizer]
     built = trace.location(optimizer.built)
-    when = f" ({line(built)})" if built else ""
+    when = f" ({line(built, place)})" if built else ""
     where = f" on {line(place)}" if place else ""
     return Fault(
         f"{parameters_named(trace, parameters)} took the place of other parameters{where} "

@@ -37,7 +37,7 @@ def _late(trace: Trace, step: Step, model: Model, told: set[int]) -> Iterator[Fa
 def _fault(trace: Trace, event: Event, parameters: list[int], optimizer: Optimizer) -> Fault:
     built = trace.location(optimizer.built)
     became = "became trainable" if event.kind == "unfrozen" else "came into the model"
-    where = f" ({line(built)})" if built else ""
+    where = f" ({line(built, event.location)})" if built else ""
     count = len(parameters)
     them = agree(count, "it", "them")
     return Fault(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from freezelint.checks.heads import replaced_wrong_attribute
 from freezelint.checks.optimizers import nothing_to_train
-from freezelint.evidence import Failure, Trace
+from freezelint.evidence import Failure, Step, Trace
+from freezelint.facts import is_trainable, subjects
 from freezelint.finding import Fault
 from freezelint.wording import plural
 
@@ -44,9 +46,21 @@ def _progress(trace: Trace) -> str:
 
 
 def _is_explained(trace: Trace, failure: Failure) -> bool:
-    """Whether FRZ209 (nothing to train) or FRZ206 (exhausted iterator) tells the cause of this failure."""
+    """Whether FRZ206 (exhausted iterator), FRZ209 (nothing to train) or FRZ408 (a head that never runs) tells
+    the cause of this failure.
+    """
     if failure.kind not in ("no-graph", "empty-optimizer"):
         return False
     if trace.events_of("iterator-exhausted"):
         return True
-    return any(True for _ in nothing_to_train.check(trace))
+    return any(True for _ in nothing_to_train.check(trace)) or _trains_only_what_never_runs(trace)
+
+
+def _trains_only_what_never_runs(trace: Trace) -> bool:
+    unused = {name for fault in replaced_wrong_attribute.check(trace) for name in fault.subjects}
+    step = trace.steps[-1] if trace.steps else None
+    return bool(unused) and step is not None and unused.issuperset(_trainable(trace, step))
+
+
+def _trainable(trace: Trace, step: Step) -> tuple[str, ...]:
+    return subjects(trace, (p for p in step.parameters if is_trainable(step, p)))

@@ -14,11 +14,12 @@ LONGEST = 10_000
 
 @dataclass(frozen=True)
 class Table:
-    """A data set. `columns` maps a column to its kind: "text", "int", "float", "words", "tags:…", "label:…",
-    "image:…", "answers", "translation:…".
+    """A data set. `columns` maps a column to its kind: "text", "int", "float", "bool", "words", "tags:…",
+    "label:…", "class:…", "image:…", "answers", "translation:…".
 
     The part after the colon: class names separated by commas (or their number), a picture's width, height and
-    mode, or the languages. `splits` gives the rows of each split.
+    mode, or the languages. A "class" is a label stored as a plain number. `splits` gives the rows of each
+    split.
     """
 
     columns: Mapping[str, str]
@@ -58,7 +59,8 @@ _TWEET_LABELS = {
     "sentiment": ("label:negative,neutral,positive", 45_615, 2_000, 12_284),
 }
 
-# By name, then by configuration; "" is the configuration that is taken where none is named.
+# By name, then by configuration; "" is the configuration that is taken where none is named. A name with its
+# owner is a copy whose columns differ from those of the original.
 TABLES: Mapping[str, Mapping[str, Table]] = {
     "imdb": {
         "": Table(
@@ -265,6 +267,31 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
             {"instruction": "text", "context": "text", "response": "text", "category": "text"},
             {"train": 15_011},
         )
+    },
+    "boolq": {
+        "": Table(
+            {"question": "text", "answer": "bool", "passage": "text"}, {"train": 9_427, "validation": 3_270}
+        )
+    },
+    "financial_phrasebank": {
+        "": Table({"sentence": "text", "label": "label:negative,neutral,positive"}, {"train": 2_264})
+    },
+    "gsm8k": {"": Table({"question": "text", "answer": "text"}, {"train": 7_473, "test": 1_319})},
+    "multi_nli": {
+        "": Table(
+            {"promptID": "int", "pairID": "text", "premise": "text", "hypothesis": "text", "label": _ENTAILS},
+            {"train": 392_702, "validation_matched": 9_815, "validation_mismatched": 9_832},
+        )
+    },
+    "setfit/sst2": {
+        "": Table(
+            {"text": "text", "label": "class:2", "label_text": "text"},
+            {"train": 6_920, "validation": 872, "test": 1_821},
+        )
+    },
+    "sms_spam": {"": Table({"sms": "text", "label": "label:ham,spam"}, {"train": 5_574})},
+    "twitter-financial-news-sentiment": {
+        "": Table({"text": "text", "label": "class:3"}, {"train": 9_543, "validation": 2_388})
     },
     "english_quotes": {"": Table({"quote": "text", "author": "text", "tags": "words"}, {"train": 2_508})},
 }

@@ -83,7 +83,8 @@ def _feature(datasets: Any, kind: str) -> Any:
         return _sequence(datasets, datasets.Value("string"))
     if name == "image":
         return datasets.Image()
-    return datasets.Value({"text": "string", "int": "int32", "float": "float32"}[name])
+    plain = {"text": "string", "int": "int32", "float": "float32", "bool": "bool", "class": "int64"}
+    return datasets.Value(plain[name])
 
 
 def _sequence(datasets: Any, feature: Any) -> Any:
@@ -97,7 +98,9 @@ def _column(column: str, kind: str, count: int, table: Table) -> list[Any]:
         return list(range(count))
     if name == "float":
         return [draw.uniform(0, 5) for _ in range(count)]
-    if name == "label":
+    if name == "bool":
+        return [draw.random() < 0.5 for _ in range(count)]
+    if name in ("label", "class"):
         return labels(count, _classes(details), seed=len(column))
     if name == "text":
         return [str(row) if column == "id" else _sentence(draw) for row in range(count)]

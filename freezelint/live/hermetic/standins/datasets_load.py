@@ -41,7 +41,7 @@ def install(module: ModuleType, session: Session) -> None:
 
 
 def _table(path: str, bare: str, name: str | None) -> Table:
-    configurations = TABLES.get(bare)
+    configurations = TABLES.get(path.lower(), TABLES.get(bare))
     if configurations is None:
         raise HermeticError(
             f"--hermetic has no made-up rows for the data set {path!r}: save the data locally and load it "
