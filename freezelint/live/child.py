@@ -12,7 +12,7 @@ import sys
 import traceback
 import types
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NoReturn
@@ -50,6 +50,7 @@ class _Child:
         self._watch_for_death()
         self._import_torch()
         from freezelint.live.recorder import Recorder
+        from freezelint.live.spawning import one_process_runs_here
 
         recorder = Recorder(
             target,
@@ -58,7 +59,15 @@ class _Child:
             self._mailbox.put_trace,
             lambda: self._done(recorder),
         )
-        with _device(settings, recorder), _hermetic(settings, recorder, self._mailbox), recorder:
+        surroundings = (
+            _device(settings, recorder),
+            _hermetic(settings, recorder, self._mailbox),
+            one_process_runs_here(recorder.note),
+            recorder,
+        )
+        with ExitStack() as stack:
+            for around in surroundings:
+                stack.enter_context(around)
             self._mailbox.put_progress(f"running {target}")
             failure = self._failure(request, recorder)
             # Inside the `with`: nothing needs undoing in a process that is about to end.

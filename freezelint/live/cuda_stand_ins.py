@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +19,6 @@ from torch.utils._device import DeviceContext, _device_constructors
 
 from freezelint.live.gpu_demands import refuses_without_gpu
 from freezelint.live.patching import Patches
-from freezelint.live.places import user_frame
 
 Says = Callable[[str, str], None]
 Elsewhere = Callable[[Any], bool]
@@ -182,12 +182,12 @@ def _always(original: Any, answer: Any) -> Callable[..., Any]:
 
 
 def _only_where_demanded(says: Says) -> Callable[[], bool]:
-    """No GPU, so that scripts take their own way to the CPU; but one where the script would refuse to go on."""
+    """No GPU, so that scripts take their own way to the CPU; but one where they would refuse to go on."""
 
     def is_available() -> bool:
-        demanded = refuses_without_gpu(user_frame())
+        demanded = refuses_without_gpu(sys._getframe(1))
         if demanded:
-            says("cuda", "the script refuses to run without a GPU: it was told that there is one")
+            says("cuda", "the script refuses to go on without a GPU: it was told that there is one")
         return demanded
 
     return is_available

@@ -43,7 +43,7 @@ def placed(device: str, note: Note) -> AbstractContextManager[None]:
 
 
 def _has_gpu() -> bool:
-    """Whether torch can use a GPU, without starting CUDA: a script may still choose its devices in the environment."""
+    """Whether torch can use a GPU, without starting CUDA: a script may still pick its devices."""
     asked = os.environ.get(_ASK_DRIVER)
     os.environ[_ASK_DRIVER] = "1"
     try:

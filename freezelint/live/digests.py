@@ -14,6 +14,7 @@ from functools import cache
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 _ROWS, _COLUMNS = 257, 127
@@ -40,9 +41,10 @@ def digest(tensor: torch.Tensor) -> torch.Tensor | None:
 
 
 def is_unreadable(tensor: torch.Tensor) -> bool:
-    """Whether no values can be looked at now: meta, fake and sparse tensors, tracing, graph capture."""
+    """Whether no values can be looked at now: lazy, meta, fake and sparse tensors, tracing, graph capture."""
     return (
-        tensor.device.type == "meta"
+        is_lazy(tensor)
+        or tensor.device.type == "meta"
         or isinstance(tensor, FakeTensor)
         or tensor.layout is not torch.strided
         or tensor.is_nested

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -31,6 +33,15 @@ _NETWORK_ERRORS = {
     "MaxRetryError",
     "URLError",
     "gaierror",
+}
+# What to install for packages that are imported under another name.
+_DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "google": "protobuf",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
 }
 
 _FRAME = re.compile(r'^  File "(?P<path>.*)", line (?P<line>\d+) in (?P<function>.*)$')
@@ -171,7 +182,7 @@ def _advice(error: BaseException, hermetic: bool) -> str:
         return "`--device cpu` or `--device fake` need less memory"
     if isinstance(error, ImportError) and error.name:
         return _of_import(error, error.name.partition(".")[0])
-    if isinstance(error, AttributeError) and _is_library(error.obj):
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and _is_library(error.obj):
         return _other_version(error.obj.__name__.partition(".")[0])
     return _DESPITE_STAND_INS if hermetic and not isinstance(error, SyntaxError) else ""
 
@@ -180,15 +191,22 @@ def _of_import(error: ImportError, package: str) -> str:
     """What to do about a package that is not there, is elsewhere in the project, or is of another version."""
     beside = _of_project(package)
     if beside is not None:
-        return f"`{package}` lies in {beside}: put that on the path (`PYTHONPATH={beside} freezelint …`)"
-    if isinstance(error, ModuleNotFoundError):
-        return f"install `{package}` in the environment that freezelint runs in"
+        return f"put the project's own `{package}` on the path: `PYTHONPATH={beside} freezelint check …`"
+    if isinstance(error, ModuleNotFoundError) and not _is_installed(package):
+        return f"install `{_DISTRIBUTIONS.get(package, package)}` in the environment that freezelint runs in"
     return _other_version(package)
 
 
-def _is_library(value: object) -> bool:
-    path = getattr(value, "__file__", None)
-    return isinstance(value, ModuleType) and path is not None and not is_user_file(path)
+def _is_installed(package: str) -> bool:
+    """Whether only a part of the package is missing: another version has, or had, it."""
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return package in sys.modules
+
+
+def _is_library(module: ModuleType) -> bool:
+    return module.__file__ is not None and not is_user_file(module.__file__)
 
 
 def _other_version(package: str) -> str:
@@ -196,11 +214,15 @@ def _other_version(package: str) -> str:
 
 
 def _of_project(package: str) -> str | None:
-    """The directory above the current one that holds this package or module, up to the project's root."""
+    """The directory that holds this package or module of the project's own: the current one, if imports do
+    not look there, or one above it, up to the project's root.
+    """
     here = Path.cwd()
     for up, directory in enumerate((here, *here.parents)):
-        if up and ((directory / package / "__init__.py").exists() or (directory / f"{package}.py").exists()):
-            return "/".join([".."] * up)
+        folder = directory / package
+        holds = folder.with_suffix(".py").is_file() or any(folder.glob("*.py")) or any(folder.glob("*/*.py"))
+        if holds and str(directory) not in sys.path:
+            return "/".join([".."] * up) or "."
         if up == _FARTHEST or (directory / ".git").exists():
             return None
     return None

@@ -50,6 +50,7 @@ def faked(patches: Patches, says: Says) -> Iterator[Handlers]:
     patches.replace(torch.Tensor, "__format__", _format)
     patches.replace(torch.Tensor, "__array__", _array)
     patches.replace(nn.Module, "_apply", _apply)
+    patches.replace(FakeTensor, "__deepcopy__", _deepcopy)
     for name, dtype in _LEGACY.items():
         patches.replace(torch, f"{name}Tensor", _legacy(dtype))
     scale = torch.amp.GradScaler.__init__
@@ -200,6 +201,18 @@ def _apply(module: nn.Module, change: Callable[[Any], Any], recurse: bool = True
             if buffer is not None:
                 module._buffers[name] = change(buffer)
     return module
+
+
+def _deepcopy(tensor: torch.Tensor, memo: dict[int, Any]) -> torch.Tensor:
+    """torch's own deep copy of a fake parameter corrupts the heap (seen with torch 2.15)."""
+    if id(tensor) not in memo:
+        with torch.no_grad():
+            copied = tensor.detach().clone()
+        if isinstance(tensor, nn.Parameter):
+            copied = nn.Parameter(copied, tensor.requires_grad)
+        memo[id(tensor)] = copied.requires_grad_(tensor.requires_grad)
+    found: torch.Tensor = memo[id(tensor)]
+    return found
 
 
 def _legacy(dtype: torch.dtype) -> type:

@@ -121,7 +121,8 @@ class ForwardWatcher:
         return output
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if torch.is_grad_enabled() and not self._gradient_seen:
+        inside_checkpoint = self._graph.checkpoint_gradient is not None  # runs without grad mode, yet trains
+        if (torch.is_grad_enabled() or inside_checkpoint) and not self._gradient_seen:
             self._on_first_gradient(module)
             self._gradient_seen = True
         if any(is_input_leaf(tensor) for tensor in tensors_in((*args, *kwargs.values()))):

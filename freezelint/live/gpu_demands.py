@@ -12,9 +12,12 @@ _QUESTION = "is_available"
 _EXITS = {"exit", "quit", "_exit", "abort"}
 
 
-def refuses_without_gpu(frame: FrameType | None) -> bool:
-    """Whether the statement that this frame is running asserts a GPU, or raises or exits where there is none."""
-    if frame is None:
+def refuses_without_gpu(frame: FrameType) -> bool:
+    """Whether the statement that this frame is running asserts a GPU, or raises or exits where there is none.
+
+    torch's own refusals are of what only a GPU can do.
+    """
+    if frame.f_globals.get("__name__", "").partition(".")[0] == "torch":
         return False
     line = frame.f_lineno
     return any(start <= line <= end for start, end in _demands(frame.f_code.co_filename))

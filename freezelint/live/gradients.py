@@ -13,7 +13,7 @@ _GLANCE = 1024  # elements, spread over a gradient, that nearly always suffice t
 
 
 def gradients_of(parameters: Iterable[torch.Tensor], had: set[int]) -> dict[int, Gradient]:
-    """The gradient of each parameter, by its `id`. `had`: those that had one before the optimizer took it away."""
+    """The gradient of each parameter, by its `id`. `had`: those that had one before the optimizer ran."""
     found: dict[int, Gradient] = {}
     present: list[tuple[int, torch.Tensor]] = []
     for parameter in parameters:

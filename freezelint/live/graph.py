@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
@@ -140,7 +141,7 @@ class GraphWatcher:
 
         def read(tensor: torch.Tensor) -> torch.Tensor:
             if isinstance(tensor, nn.Parameter):
-                watcher._touched(tensor)
+                watcher._touched(tensor, sys._getframe(1))
             elif watcher.recording and tensor.grad_fn is not None and is_user_code(sys._getframe(1)):
                 watcher._cut(tensor)
             value: torch.Tensor = plain.__get__(tensor)
@@ -148,15 +149,20 @@ class GraphWatcher:
 
         def write(tensor: torch.Tensor, value: torch.Tensor) -> None:
             if isinstance(tensor, nn.Parameter):
-                watcher._touched(tensor)
+                caller = sys._getframe(1)
+                # An assignment arrives through the watched `__setattr__`.
+                outer = (
+                    caller.f_back if caller.f_globals.get("__name__") == FlagWatcher.__module__ else caller
+                )
+                watcher._touched(tensor, outer)
             plain.__set__(tensor, value)
 
         patches.replace(torch.Tensor, "data", property(read, write))
 
-    def _touched(self, parameter: nn.Parameter) -> None:
+    def _touched(self, parameter: nn.Parameter, caller: FrameType | None) -> None:
         """User code reaches into the values of a parameter: unless it only initialises, their origin is no longer known."""
         entry = self._ledger.find(parameter)
-        if entry is None or entry.origin == "unknown" or not is_user_code(sys._getframe(2)):
+        if entry is None or entry.origin == "unknown" or caller is None or not is_user_code(caller):
             return
         location = user_location()
         if location is not None and not initialises(location):

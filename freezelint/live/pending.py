@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 
 from freezelint.evidence import Location
 from freezelint.live.places import is_user_file, shown_path
@@ -15,7 +16,7 @@ from freezelint.live.places import is_user_file, shown_path
 
 @dataclass(frozen=True)
 class _Scope:
-    """The function that a statement is in ("" at module level), its lines, and the loops around the statement.
+    """The function that a statement is in ("" at module level), its lines, the loops around the statement.
 
     Two functions may have one name: the lines tell which of them is running.
     """
@@ -55,8 +56,9 @@ def pending_unfreezes(position: Location | None) -> tuple[Location, ...]:
     """
     if position is None:
         return ()
-    sources = [_read(name) for name in _user_files()]
-    horizon = _Horizon(sources, (position, *position.calls))
+    running = (position, *position.calls)
+    sources = [_read(name) for name in _user_files({site.path for site in running})]
+    horizon = _Horizon(sources, running)
     writes = [write for source in sources for write in source.writes if horizon.is_ahead(write)]
     return tuple(Location(write.scope.path, write.line, function=write.scope.function) for write in writes)
 
@@ -101,16 +103,20 @@ class _Horizon:
         self._asked.add(function)
         mentions = self._mentions.get(function, [])
         if not mentions:
-            return function in self._methods and not function.startswith("__")
+            return function in self._methods and not function.startswith(("__", "test_"))
         return any(self._ahead(use) for use in mentions if not use.freezes or function in self._constant)
 
 
-def _user_files() -> list[str]:
+def _user_files(running: set[str]) -> list[str]:
     # Not by `getattr`: modules that load lazily look far and wide for what they lack.
     files = {getattr(module, "__dict__", {}).get("__file__") for module in list(sys.modules.values())}
-    return sorted(
-        name for name in files if isinstance(name, str) and name.endswith(".py") and is_user_file(name)
-    )
+    own = [name for name in files if isinstance(name, str) and name.endswith(".py") and is_user_file(name)]
+    return sorted(name for name in own if not _is_another_test(name) or shown_path(name) in running)
+
+
+def _is_another_test(filename: str) -> bool:
+    """Tests that pytest has collected do not run each other's code."""
+    return "_pytest" in sys.modules and Path(filename).name.startswith("test_")
 
 
 @lru_cache(maxsize=512)

@@ -39,7 +39,10 @@ def user_frame(skip: int = 0) -> FrameType | None:
 
 
 def location_outside(owner: object) -> Location | None:
-    """The user's statement that is running, methods of `owner` left out: where a user's own class is used, not where it is written."""
+    """The user's statement that is running, methods of `owner` left out.
+
+    It tells where a user's own class is used, not where it is written.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         names = frame.f_code.co_varnames

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from freezelint.evidence import Event, Failure, Limit, Location, Step, Trace
+from freezelint.evidence import Event, Failure, Limit, Location, Origin, Step, Trace
 from freezelint.evidence import Optimizer as OptimizerEvidence
 from freezelint.live.flags import FlagWatcher
 from freezelint.live.forwards import ForwardWatcher
@@ -49,7 +49,7 @@ class Recorder:
         target: str,
         settings: LiveSettings,
         on_progress: Callable[[str], None] = lambda _: None,
-        on_trace: Callable[[Trace], None] = lambda _: None,
+        on_trace: Callable[[Trace], None] | None = None,
         on_done: Callable[[], None] = lambda: None,
     ) -> None:
         self._target = target
@@ -127,7 +127,7 @@ class Recorder:
         """Put something under `limits`, once."""
         self._limits.setdefault((what, why), Limit(what, why))
 
-    def mark(self, parameters: Iterable[torch.Tensor], origin: Literal["pretrained", "fresh"]) -> None:
+    def mark(self, parameters: Iterable[torch.Tensor], origin: Origin) -> None:
         """Say where the values of these parameters come from."""
         tensors = list(parameters)
         self.ledger.mark(tensors, origin)
@@ -158,6 +158,12 @@ class Recorder:
             pending_unfreezes=self._unfreezes_ahead(events),
             steps_done=self.journal.steps,
         )
+
+    def _publish(self) -> None:
+        if self._on_trace is None:
+            self._events()  # modules that events concern may be gone by the end: their places are taken now
+        else:
+            self._on_trace(self.trace())
 
     def _events(self) -> tuple[Event, ...]:
         for record in self.journal.records:
@@ -230,7 +236,7 @@ class Recorder:
     def _built(self, optimizer: Optimizer) -> None:
         if self._observing:
             self._take_stock()
-            self._on_trace(self.trace())
+            self._publish()
 
     def _snapshot(self, phase: Literal["backward", "optimizer-built"]) -> None:
         """The state of a script that failed before it reached a step."""
@@ -238,7 +244,7 @@ class Recorder:
             self.inventory.adopt_all()
             self._take_stock()
             self._append(self._stepper.step(len(self._steps), phase, None, None))
-            self._on_trace(self.trace())
+            self._publish()
 
     def _append(self, step: Step) -> None:
         self._steps.append(step)
@@ -279,7 +285,7 @@ class Recorder:
         self.forwards.begin_step()
         self.graph.begin_step()
         if recorded:
-            self._on_trace(self.trace())
+            self._publish()
         wanted = self._settings.steps
         if min(counts, default=0) >= wanted or max(counts, default=0) >= wanted * _PATIENCE:
             self._on_done()

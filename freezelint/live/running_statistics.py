@@ -13,13 +13,13 @@ Statistics = list[torch.Tensor | None]
 
 
 def statistics_of(module: _NormBase) -> Statistics:
-    """Copies of the running statistics of a norm layer, None for each that cannot be read; empty where it has none."""
+    """Copies of the running statistics of a layer, None for each that cannot be read; empty if it has none."""
     buffers = (module.running_mean, module.running_var)
     return [None if is_unreadable(b) else b.detach().clone() for b in buffers if b is not None]
 
 
 def moved_since(kept: Iterable[tuple[_NormBase, Statistics]]) -> dict[int, bool | None]:
-    """For the `id` of each layer whether its statistics differ from what was kept: one synchronisation a device."""
+    """For the `id` of each layer whether its statistics differ from what was kept; None: unknown."""
     found: dict[int, bool | None] = {}
     flags: dict[torch.device, list[tuple[int, torch.Tensor]]] = {}
     for module, before in kept:

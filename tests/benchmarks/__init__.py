@@ -1,1 +1,1 @@
-"""Measurements, run by hand: what observation costs, how fast the tool starts, how large a model it audits."""
+"""Measurements, run by hand: the cost of observation, the start of the tool, the size of a fake audit."""

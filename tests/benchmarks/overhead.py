@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.overhead [--device cuda] [--steps 2] [--repeats 5] [--only resnet50/frozen]
 
-Time: in one process, alternating; the first two steps of a `watch` are the recorded ones, so `--steps 2` is the
-worst case. Beside the wall clock, the processor time that the process used is told: it does not suffer from other
+Time: in one process, alternating; the first two steps of a `watch` are the recorded ones, so `--steps 2`
+is the worst case. Beside the wall clock stands the processor time of the process: it suffers less from other
 processes. Memory: processes of their own, the highest that each of them ever held.
 """
 

@@ -1,4 +1,4 @@
-"""What is trained while the cost of observation is measured: two models, each trained in full and with a frozen backbone."""
+"""What is trained while the cost of observation is measured: two models, in full and with a frozen body."""
 
 from __future__ import annotations
 

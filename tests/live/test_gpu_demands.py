@@ -1,4 +1,4 @@
-"""Scripts that refuse to run without a GPU are told that there is one; all others go their own way to the CPU."""
+"""A script that refuses to run without a GPU is told that there is one; others go to the CPU."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def answer(tmp_path: Path, script: str) -> bool:
         'device = "cuda" if torch.cuda.is_available() else "cpu"',
         "if torch.cuda.is_available():\n    print('on a GPU')",
         "if not torch.cuda.is_available():\n    print('slow')",
-        "def device():\n    if not torch.cuda.is_available():\n        return 'cpu'\n    return 'cuda'\ndevice()",
+        "def at():\n    if not torch.cuda.is_available():\n        return 'cpu'\n    return 'cuda'\nat()",
         "assert not torch.cuda.is_available()",
         "found = torch.cuda.is_available()\nif False:\n    raise RuntimeError('something else')",
     ],

@@ -74,6 +74,10 @@ def test_rows_can_be_mapped_filtered_and_selected() -> None:
         ("opus_books", "en-fr", {"id", "translation"}),
         ("tatsu-lab/alpaca", None, {"instruction", "input", "output", "text"}),
         ("tweet_eval", "irony", {"text", "label"}),
+        ("google/boolq", None, {"question", "answer", "passage"}),
+        ("stanfordnlp/sst2", None, {"idx", "sentence", "label"}),
+        ("SetFit/sst2", None, {"text", "label", "label_text"}),
+        ("zeroshot/twitter-financial-news-sentiment", None, {"text", "label"}),
     ],
 )
 def test_the_columns_are_the_real_ones(name: str, configuration: str | None, columns: set[str]) -> None:
@@ -92,6 +96,8 @@ def test_rows_are_consistent_in_themselves() -> None:
         assert len(entities["tokens"]) == len(entities["ner_tags"]) == len(entities["pos_tags"])
         assert datasets.load_dataset("mnist", split="test")[0]["image"].size == (28, 28)
         assert set(datasets.load_dataset("wmt16", "de-en", split="test")[0]["translation"]) == {"de", "en"}
+        assert set(datasets.load_dataset("boolq", split="validation")["answer"]) == {True, False}
+        assert set(datasets.load_dataset("setfit/sst2", split="test")["label"]) == {0, 1}
 
 
 def test_the_twenty_most_used_are_there() -> None:

@@ -149,6 +149,7 @@ def test_bert_base_as_it_is() -> None:
         ("albert-base-v2", 11.8),
         ("google/electra-small-discriminator", 13.5),
         ("microsoft/deberta-v3-base", 183.8),
+        ("answerdotai/ModernBERT-large", 395.9),
         ("gpt2", 124.4),
         ("gpt2-large", 774.0),
         ("t5-small", 60.5),
@@ -190,6 +191,14 @@ def test_an_unknown_name_with_a_class_has_the_sizes_of_the_class() -> None:
 def test_an_unknown_name_with_a_configuration_of_the_scripts_own() -> None:
     with hermetic() as reports:
         model = BertForSequenceClassification.from_pretrained("somebody/thing", config=SMALL)
+        assert reports.named(model, "fresh") == ["classifier.weight", "classifier.bias"]
+
+
+def test_whether_a_checkpoint_of_unknown_name_brings_its_head_along_is_unknown() -> None:
+    with hermetic() as reports:
+        model = BertForSequenceClassification.from_pretrained("somebody/sentiment")
+        assert reports.named(model, "unknown") == ["classifier.weight", "classifier.bias"]
+        model = BertForSequenceClassification.from_pretrained("somebody/sentiment", num_labels=7)
         assert reports.named(model, "fresh") == ["classifier.weight", "classifier.bias"]
 
 

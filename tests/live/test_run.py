@@ -149,6 +149,32 @@ def test_fewer_steps_than_asked_for_are_no_failure(run: Run) -> None:
     assert (trace.failure, trace.steps_done) == (None, 1)
 
 
+SPAWNING = """
+import torch.multiprocessing
+from training import train
+
+def worker(rank, steps):
+    train(steps)
+
+if __name__ == "__main__":
+    torch.multiprocessing.spawn(worker, args=(2,), nprocs=%d)
+"""
+
+
+def test_a_single_spawned_process_is_watched(run: Run) -> None:
+    trace = run(SPAWNING % 1)
+    assert (trace.failure, trace.steps_done, trace.limits) == (None, 2, ())
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, "one process for each GPU"), (2, "2 processes")])
+def test_other_spawned_processes_are_told_of(run: Run, count: int, told: str) -> None:
+    trace = run(SPAWNING % count)
+    assert failure_of(trace).kind == "no-step"
+    (limit,) = trace.limits
+    assert limit.what == "torch.multiprocessing.spawn"
+    assert told in limit.why
+
+
 def test_what_the_script_prints_goes_to_standard_error(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
     script = "import os\nprint('by print')\nos.system('echo by echo')\n"
     failure = failure_of(run(script))
@@ -439,6 +465,7 @@ def test_long_messages_are_cut(tmp_path: Path) -> None:
         ("import urllib.error\nraise urllib.error.URLError('unreachable')", "`--hermetic`"),
         ("raise RuntimeError from ConnectionError()", "`--hermetic`"),
         ("import no_such_module.inner", "install `no_such_module`"),
+        ("raise ModuleNotFoundError(name='cv2')", "install `opencv-python`"),
         ("import torch\nraise torch.OutOfMemoryError('CUDA out of memory')", "`--device fake`"),
         ("1 / 0", ""),
     ],
@@ -455,23 +482,27 @@ def test_what_is_in_force_already_is_not_advised(tmp_path: Path, source: str) ->
     assert "`--hermetic` runs" not in advice
 
 
-@pytest.mark.parametrize("source", ["from click import imread", "import click\nclick.imread()"])
+@pytest.mark.parametrize(
+    "source", ["from click import imread", "import click\nclick.imread()", "import click._six"]
+)
 def test_a_name_that_another_version_of_a_library_had(tmp_path: Path, source: str) -> None:
     advice = raised(tmp_path, source).advice
     assert advice == "install the version of `click` that the script was written for"
 
 
-def test_a_package_that_lies_higher_up_in_the_project(
+def test_a_package_that_lies_elsewhere_in_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "shared_buffers").mkdir()
-    (tmp_path / "shared_buffers" / "__init__.py").touch()
+    (tmp_path / "shared_buffers" / "replay.py").touch()
     (tmp_path / "agents").mkdir()
-    monkeypatch.chdir(tmp_path / "agents")
-    advice = raised(tmp_path, "import shared_buffers.replay").advice
-    assert advice == (
-        "`shared_buffers` lies in ..: put that on the path (`PYTHONPATH=.. freezelint …`)"
-    )
+    for here, beside in ((tmp_path / "agents", ".."), (tmp_path, ".")):
+        monkeypatch.chdir(here)
+        monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", ".", str(here))])
+        advice = raised(tmp_path, "import shared_buffers.missing").advice
+        assert advice == (
+            f"put the project's own `shared_buffers` on the path: `PYTHONPATH={beside} freezelint check …`"
+        )
 
 
 # What faulthandler writes

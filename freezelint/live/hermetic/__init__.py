@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal
 
 import torch
 
+from freezelint.evidence import Origin
 from freezelint.live.hermetic import environment, network, standins
 from freezelint.live.hermetic.errors import HermeticError
 from freezelint.live.hermetic.session import Session
@@ -26,7 +26,7 @@ __all__ = ["HermeticError", "installed"]
 @contextmanager
 def installed(
     note: Callable[[str, str], None],
-    mark: Callable[[Iterable[torch.Tensor], Literal["pretrained", "fresh"]], None],
+    mark: Callable[[Iterable[torch.Tensor], Origin], None],
     scratch: Path | None = None,
 ) -> Iterator[None]:
     """All stand-ins in place for the time of the context; they write below `scratch`, else below the system's

@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
+from freezelint.evidence import Origin
 from freezelint.live.hermetic.snapshot import Snapshots
 from freezelint.live.patching import Patches
 
@@ -29,7 +30,7 @@ class Session:
     def __init__(
         self,
         note: Callable[[str, str], None],
-        mark: Callable[[Iterable[torch.Tensor], Literal["pretrained", "fresh"]], None],
+        mark: Callable[[Iterable[torch.Tensor], Origin], None],
         scratch: Path | None = None,
     ) -> None:
         self.mark = mark

@@ -98,6 +98,13 @@ _LAYOUTS: Mapping[str, Layout] = {
         size=50_265,
     ),
     "bytes-neox": Layout("bytes", {"<|endoftext|>": 0, "<|padding|>": 1}, _END, longest=2048, size=50_277),
+    "bytes-modernbert": Layout(
+        "bytes",
+        {"[UNK]": 50_280, "[CLS]": 50_281, "[SEP]": 50_282, "[PAD]": 50_283, "[MASK]": 50_284},
+        _BERT_ROLES,
+        *_BERT_AROUND,
+        longest=8192,
+    ),
     "bytes-llama": Layout(
         "bytes", {"<unk>": 0, "<s>": 1, "</s>": 2}, _LLAMA_ROLES, "<s> A", "<s> A <s> B", longest=4096
     ),

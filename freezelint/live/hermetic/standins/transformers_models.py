@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from freezelint.live.hermetic import random_weights, snapshot
+from freezelint.evidence import Origin
+from freezelint.live.hermetic import checkpoints, random_weights, snapshot
 from freezelint.live.hermetic.session import Session
 from freezelint.live.hermetic.standins.transformers_hub import is_local
 
@@ -59,6 +60,7 @@ def install(module: ModuleType, session: Session) -> None:
         given = kwargs.get("state_dict") is not None or kwargs.get("gguf_file") is not None
         if name is None or given or is_local(str(name)):
             return real(cls, name, *args, **kwargs)
+        head: Origin = "fresh" if _head_is_new(str(name), kwargs) else "unknown"
         config, kwargs, device = _prepared(cls, str(name), kwargs, session)
         session.note("transformers weights", "random weights, counted as pretrained, instead of a download")
         report = kwargs.pop("output_loading_info", False)
@@ -72,7 +74,7 @@ def install(module: ModuleType, session: Session) -> None:
                 cls, None, *args, config=config, state_dict=noise, output_loading_info=True, **kwargs
             )
         model.name_or_path = model.config.name_or_path = str(name)
-        _mark(model, info, session)
+        _mark(model, info, head, session)
         if device is not None:
             model.to(device)
         return (model, info) if report else model
@@ -189,14 +191,22 @@ def _compared(model: Any, stored: dict[str, torch.Tensor]) -> dict[str, Any]:
     }
 
 
-def _mark(model: Any, info: Any, session: Session) -> None:
-    fresh = {*info["missing_keys"], *(_name_of(entry) for entry in info["mismatched_keys"])}
+def _head_is_new(name: str, kwargs: dict[str, Any]) -> bool:
+    """Whether parameters that the stand-in does not store are new: a checkpoint that is only taken for one of
+    its class may bring a head along, unless the script asks for one of another size.
+    """
+    sizes = ("config", "num_labels", "id2label", "label2id")
+    return checkpoints.checkpoint_named(name) is not None or any(size in kwargs for size in sizes)
+
+
+def _mark(model: Any, info: Any, head: Origin, session: Session) -> None:
+    missing = {*info["missing_keys"], *(_name_of(entry) for entry in info["mismatched_keys"])}
 
     def of(kind: bool) -> Iterable[torch.Tensor]:
-        return [parameter for name, parameter in model.named_parameters() if (name in fresh) is kind]
+        return [parameter for name, parameter in model.named_parameters() if (name in missing) is kind]
 
     session.mark(of(False), "pretrained")
-    session.mark(of(True), "fresh")
+    session.mark(of(True), head)
 
 
 def _name_of(entry: Any) -> str:
