@@ -21,6 +21,8 @@ from tests.warm import run_warm
 _EXPECT = re.compile(r"#\s*expect:\s*((?:FRZ\d{3}[,\s]*)+)")
 _OPTIONS = re.compile(r"^# freezelint:(.*)$", re.MULTILINE)
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
 Place = tuple[str, int, str]  # file beside the script, line, code
 
 

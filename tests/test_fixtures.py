@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories import expected, judged, places
+from tests.stories import FIXTURES, expected, judged, places
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 STORIES = sorted(path.parent for path in FIXTURES.glob("*/train.py"))
 
 

@@ -9,12 +9,14 @@ from types import FrameType
 from typing import Any
 
 from freezelint.evidence import Location
+from freezelint.live.names import Names
 from freezelint.live.places import shown_path
 
 
 def assigned_at(frame: FrameType, value: Any) -> Location | None:
     """The last assignment above the running line to a variable of this frame that holds `value`; None where there is none to see."""
-    names = {name for name, held in frame.f_locals.items() if held is value}
+    with Names(frame) as variables:
+        names = {name for name, held in variables.locals().items() if held is value}
     code, line = frame.f_code, frame.f_lineno
     found = [
         statement

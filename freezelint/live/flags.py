@@ -17,6 +17,7 @@ from freezelint.evidence import Location
 from freezelint.live.intent import context_of
 from freezelint.live.journal import UNRECORDED, Journal
 from freezelint.live.ledger import Ledger
+from freezelint.live.names import Names
 from freezelint.live.patching import Patches
 from freezelint.live.places import is_user_code, user_frame, user_location
 
@@ -142,8 +143,9 @@ class FlagWatcher:
             and name != "requires_grad_"
         ):
             return
-        if frame.f_code.co_varnames[:1] and frame.f_locals.get(frame.f_code.co_varnames[0]) is module:
-            return  # `self.requires_grad = …` in the module's own method is its own setting
+        with Names(frame) as names:
+            if names.holds_first(module):
+                return  # `self.requires_grad = …` in the module's own method is its own setting
         self._no_effect(name, value, module=module)
 
     def _set_norm(self, module: nn.Module, name: str, value: Any) -> None:
@@ -166,10 +168,10 @@ class FlagWatcher:
             record.parameters[self._ledger.entry(parameter).id] = None
 
 
-def initialises(location: Location) -> bool:
+def initialises(filename: str, location: Location) -> bool:
     """Whether the statement only initialises (random or constant values): it does not bring weights from elsewhere."""
     text = "".join(
-        linecache.getline(location.path, n)
+        linecache.getline(filename, n)
         for n in range(location.line, (location.end_line or location.line) + 1)
     )
     return bool(_INITIALISES.search(text))

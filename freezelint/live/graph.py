@@ -164,8 +164,8 @@ class GraphWatcher:
         entry = self._ledger.find(parameter)
         if entry is None or entry.origin == "unknown" or caller is None or not is_user_code(caller):
             return
-        location = user_location()
-        if location is not None and not initialises(location):
+        frame, location = user_frame(), user_location()
+        if frame and location and not initialises(frame.f_code.co_filename, location):
             entry.origin = "unknown"
 
     def _cut(self, tensor: torch.Tensor) -> None:

@@ -18,7 +18,8 @@ from itertools import pairwise
 from types import FrameType
 
 from freezelint.evidence import Intent
-from freezelint.live.resolving import Names, same_name, strings_compared
+from freezelint.live.names import Names
+from freezelint.live.resolving import same_name, strings_compared
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Module)

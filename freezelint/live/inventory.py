@@ -16,6 +16,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from freezelint.evidence import Location, Model, Module, Norm, Role
 from freezelint.live.ledger import Ledger
+from freezelint.live.names import Names
 from freezelint.live.places import is_user_code
 
 _WRAPPERS = {"DataParallel", "DistributedDataParallel", "OptimizedModule", "FullyShardedDataParallel"}
@@ -261,7 +262,8 @@ def variable_of(root: nn.Module) -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         if is_user_code(frame):
-            local = _name_in(frame.f_locals, root)
+            with Names(frame) as names:
+                local = _name_in(names.locals(), root)
             if local:
                 return local
         frame = frame.f_back

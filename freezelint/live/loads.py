@@ -13,6 +13,7 @@ from torch.nn.modules import module as registration
 
 from freezelint.live.journal import UNRECORDED, Journal, Record
 from freezelint.live.ledger import Ledger
+from freezelint.live.names import Names
 from freezelint.live.patching import Patches
 from freezelint.live.places import is_user_code, user_location
 
@@ -156,8 +157,9 @@ def _constructs(module: nn.Module) -> bool:
     """Whether the module is just being constructed: some caller is its own `__init__`."""
     frame: Any = sys._getframe(2)
     while frame is not None:
-        names = frame.f_code.co_varnames
-        if frame.f_code.co_name == "__init__" and names and frame.f_locals.get(names[0]) is module:
-            return True
+        if frame.f_code.co_name == "__init__":
+            with Names(frame) as names:
+                if names.holds_first(module):
+                    return True
         frame = frame.f_back
     return False

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 
 from freezelint.evidence import Location
+from freezelint.live.names import Names
 
 MOST_CALLS = 8
 
@@ -45,9 +46,11 @@ def location_outside(owner: object) -> Location | None:
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        names = frame.f_code.co_varnames
-        if is_user_code(frame) and not (names and frame.f_locals.get(names[0]) is owner):
-            return _places().locate(frame)
+        if is_user_code(frame):
+            with Names(frame) as names:
+                inside = names.holds_first(owner)
+            if not inside:
+                return _places().locate(frame)
         frame = frame.f_back
     return None
 

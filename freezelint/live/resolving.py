@@ -8,45 +8,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from types import FrameType
 from typing import Any
+
+from freezelint.live.names import Names
 
 _MOST_VALUES = 256
 _UNCHANGED_BY = {"lower", "strip", "casefold"}
 _PREFIX_METHODS = {"startswith", "find", "count"}
-
-
-class Names:
-    """The variables of a frame, read only when a condition mentions one.
-
-    Before Python 3.13 the frame of a function keeps a copy of its variables once somebody has asked. It would
-    keep alive what the user deletes later (a loaded checkpoint), so it is emptied on leaving.
-    """
-
-    def __init__(self, frame: FrameType) -> None:
-        self._frame = frame
-        self._locals: dict[str, Any] | None = None
-
-    def __getitem__(self, name: str) -> Any:
-        if self._locals is None:
-            self._locals = self._frame.f_locals
-        if name in self._locals:
-            return self._locals[name]
-        return self._frame.f_globals[name]
-
-    def __enter__(self) -> Names:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        copy, self._locals = self._locals, None
-        of_a_function = self._frame.f_code.co_flags & inspect.CO_OPTIMIZED
-        # Three references: the frame's, `copy`, the argument of getrefcount. More mean that the user's own
-        # `locals()` has it.
-        if copy and of_a_function and sys.version_info < (3, 13) and sys.getrefcount(copy) <= 3:
-            copy.clear()
 
 
 class _UnresolvedError(Exception):

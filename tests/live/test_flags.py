@@ -245,4 +245,4 @@ def test_statements_that_only_initialise() -> None:
     lines = open(__file__, encoding="utf-8").read().splitlines()  # noqa: SIM115
     for statement, expected in source.items():
         line = next(number for number, text in enumerate(lines, 1) if f'"{statement}"' in text)
-        assert initialises(Location(__file__, line)) is expected
+        assert initialises(__file__, Location("shown.py", line)) is expected
