@@ -197,9 +197,7 @@ class Event:
         tuple[int, str], ...
     ] = ()  # (model, path): for modes the receiver of the call, e.g. (0, "") for `model.train()`
     optimizer: int | None = None
-    name: str = (
-        ""  # see `EventKind`; for modes the library that called `train()` or `eval()`, empty for user code
-    )
+    name: str = ""  # see `EventKind`; for modes and flags the library that sets them, empty for user code
     value: str = ""
     steps_before: int = 0
     patterns: tuple[

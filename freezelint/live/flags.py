@@ -19,7 +19,7 @@ from freezelint.live.journal import UNRECORDED, Journal
 from freezelint.live.ledger import Ledger
 from freezelint.live.names import Names
 from freezelint.live.patching import Patches
-from freezelint.live.places import is_user_code, user_frame, user_location
+from freezelint.live.places import calling_library, is_user_code, user_frame, user_location
 
 _NORM_SETTINGS = ("momentum", "track_running_stats")
 _MISSPELT = re.compile(r"grad", re.IGNORECASE)
@@ -106,6 +106,7 @@ class FlagWatcher:
             context = context_of(frame)
             record.details = {
                 "value": str(value),
+                "name": calling_library(),
                 "patterns": context.patterns,
                 "zipped": context.zipped,
                 "says": context.says,
@@ -171,7 +172,6 @@ class FlagWatcher:
 def initialises(filename: str, location: Location) -> bool:
     """Whether the statement only initialises (random or constant values): it does not bring weights from elsewhere."""
     text = "".join(
-        linecache.getline(filename, n)
-        for n in range(location.line, (location.end_line or location.line) + 1)
+        linecache.getline(filename, n) for n in range(location.line, (location.end_line or location.line) + 1)
     )
     return bool(_INITIALISES.search(text))

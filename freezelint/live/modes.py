@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import weakref
-from types import FrameType
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from freezelint.live.journal import UNRECORDED, Journal
 from freezelint.live.patching import Patches
-from freezelint.live.places import is_user_code, user_location
+from freezelint.live.places import calling_library, is_user_code, user_location
 
 
 class ModeWatcher:
@@ -48,7 +47,7 @@ class ModeWatcher:
     def _record(self, module: nn.Module, mode: bool) -> int:
         frozen = [not parameter.requires_grad for parameter in module.parameters()]
         wholly = bool(frozen) and all(frozen)
-        library = _library_that_calls()
+        library = calling_library()
         record = self._journal.add(
             "to-train" if mode else "to-eval",
             user_location(),
@@ -79,14 +78,3 @@ class ModeWatcher:
                     watcher.resets[module] = record.index
 
         original = patches.replace(_NormBase, "reset_running_stats", reset)
-
-
-def _library_that_calls() -> str:
-    """The package whose code calls `train()` or `eval()` (a trainer), empty where it is the user's own."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package not in ("freezelint", "torch"):
-            return "" if is_user_code(frame) else package
-        frame = frame.f_back
-    return ""

@@ -42,6 +42,7 @@ class _Source:
     """What one file of the user's says about unfreezing."""
 
     writes: list[_Use] = field(default_factory=list)
+    freezes: list[_Use] = field(default_factory=list)
     mentions: list[_Use] = field(default_factory=list)
     constant_writers: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
@@ -63,6 +64,17 @@ def pending_unfreezes(position: Location | None) -> tuple[Location, ...]:
     return tuple(Location(write.scope.path, write.line, function=write.scope.function) for write in writes)
 
 
+def freezes_ahead(position: Location | None) -> tuple[Location, ...]:
+    """Statements that freeze in a later stage: after the running loops, in the functions that are running."""
+    if position is None:
+        return ()
+    running = (position, *position.calls)
+    sources = [_read(name) for name in _user_files({site.path for site in running})]
+    horizon = _Horizon(sources, running)
+    later = [freeze for source in sources for freeze in source.freezes if horizon.is_later(freeze)]
+    return tuple(Location(use.scope.path, use.line, function=use.scope.function) for use in later)
+
+
 class _Horizon:
     """Decides what can still run."""
 
@@ -80,11 +92,14 @@ class _Horizon:
         self._asked.clear()
         return self._ahead(use)
 
+    def is_later(self, use: _Use) -> bool:
+        """Whether the statement comes after the running line, and not in a loop around both."""
+        line = self._line_in(use.scope)
+        return line is not None and use.line > line and not _around(use, line)
+
     def _ahead(self, use: _Use) -> bool:
         line = self._line_in(use.scope)
-        if line is not None and (
-            use.line > line or any(start <= line <= end for start, end in use.scope.loops)
-        ):
+        if line is not None and (use.line > line or _around(use, line)):
             return True
         return self._again(use.scope.function)
 
@@ -105,6 +120,10 @@ class _Horizon:
         if not mentions:
             return function in self._methods and not function.startswith(("__", "test_"))
         return any(self._ahead(use) for use in mentions if not use.freezes or function in self._constant)
+
+
+def _around(use: _Use, line: int) -> bool:
+    return any(start <= line <= end for start, end in use.scope.loops)
 
 
 def _user_files(running: set[str]) -> list[str]:
@@ -151,6 +170,8 @@ def _own_uses(node: ast.AST, scope: _Scope, source: _Source) -> Iterator[_Use]:
         if isinstance(written, ast.Constant):
             source.constant_writers.add(scope.function)
         yield _Use(scope, node.lineno)  # type: ignore[attr-defined]
+    elif written is not None:
+        source.freezes.append(_Use(scope, node.lineno))  # type: ignore[attr-defined]
     if isinstance(node, ast.Call):
         name = _name(node.func)
         values = [

@@ -55,6 +55,17 @@ def location_outside(owner: object) -> Location | None:
     return None
 
 
+def calling_library() -> str:
+    """The package other than torch whose code is doing this (a trainer, peft); empty where it is the user's own code."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in ("freezelint", "torch"):
+            return "" if is_user_code(frame) else package
+        frame = frame.f_back
+    return ""
+
+
 def is_user_code(frame: FrameType) -> bool:
     """Whether a frame runs the user's own code."""
     return _places().users[frame.f_code.co_filename]

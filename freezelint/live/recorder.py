@@ -26,7 +26,7 @@ from freezelint.live.loads import LoadWatcher
 from freezelint.live.modes import ModeWatcher
 from freezelint.live.optimizers import OptimizerWatcher
 from freezelint.live.patching import Patches
-from freezelint.live.pending import pending_unfreezes
+from freezelint.live.pending import freezes_ahead, pending_unfreezes
 from freezelint.live.places import user_location
 from freezelint.live.settings import LiveSettings
 from freezelint.live.stepper import Stepper
@@ -153,7 +153,7 @@ class Recorder:
             schedules=tuple(self.optimizers.schedules),
             events=events,
             steps=tuple(self._with_leaves()),
-            limits=tuple(self._all_limits()),
+            limits=tuple(self._all_limits(events)),
             failure=failure,
             pending_unfreezes=self._unfreezes_ahead(events),
             steps_done=self.journal.steps,
@@ -200,8 +200,13 @@ class Recorder:
             record.details["name"] = ".".join(part for part in (place[1], attribute) if part)
             record.paths[place[0], record.details["name"]] = None
 
-    def _all_limits(self) -> list[Limit]:
-        limits = list(self._limits.values())
+    def _all_limits(self, events: tuple[Event, ...]) -> list[Limit]:
+        why = "it comes after the steps that were watched: watch more with --steps, or that stage alone"
+        limits = [
+            Limit(f"the freeze on line {freeze.line}", why, freeze.path, freeze.line)
+            for freeze in freezes_ahead(self._position(events))
+        ]
+        limits += self._limits.values()
         if self.journal.overflow:
             limits.append(
                 Limit("events", "the run changes flags and modes so often that only the first were recorded")

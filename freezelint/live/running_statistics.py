@@ -13,7 +13,7 @@ Statistics = list[torch.Tensor | None]
 
 
 def statistics_of(module: _NormBase) -> Statistics:
-    """Copies of the running statistics of a layer, None for each that cannot be read; empty if it has none."""
+    """Copies of the running statistics of a layer, None for each that cannot be read, nothing without any."""
     buffers = (module.running_mean, module.running_var)
     return [None if is_unreadable(b) else b.detach().clone() for b in buffers if b is not None]
 

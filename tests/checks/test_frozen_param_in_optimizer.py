@@ -75,6 +75,14 @@ def test_silent_when_everything_it_holds_is_frozen() -> None:
     assert not list(check(story.trace()))
 
 
+def test_silent_where_an_adapter_library_froze_the_base_model() -> None:
+    story = backbone_and_head()
+    story.freeze("conv", "bn", name="peft")
+    story.optimizer()
+    story.step()
+    assert not list(check(story.trace()))
+
+
 def test_frozen_backbone_in_the_optimizer() -> None:
     story = backbone_and_head()
     story.freeze("conv", "bn", line=3)

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 
 from freezelint.evidence import Location
-from freezelint.live.pending import pending_unfreezes
+from freezelint.live.pending import freezes_ahead, pending_unfreezes
 from freezelint.live.places import shown_path
 
 Ahead = Callable[..., list[str]]
@@ -20,6 +20,17 @@ Ahead = Callable[..., list[str]]
 
 @pytest.fixture
 def ahead(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ahead]:
+    yield from _seen_by(pending_unfreezes, tmp_path, request)
+
+
+@pytest.fixture
+def later_freezes(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ahead]:
+    yield from _seen_by(freezes_ahead, tmp_path, request)
+
+
+def _seen_by(
+    look: Callable[[Location], tuple[Location, ...]], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Ahead]:
     """The lines ahead in a source: `# now` marks the running line, `# caller` those that led there."""
     names: list[str] = []
 
@@ -38,12 +49,12 @@ def ahead(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Ahead]:
         position = Location(
             here[0].path, here[0].line, function=here[0].function, calls=_callers(tmp_path, sources)
         )
-        found = pending_unfreezes(position)
+        found = look(position)
         return [lines[at.path][at.line - 1].strip() for at in found if at.path in lines]
 
     yield find
     for name in names:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
 
 
 def _callers(directory: Path, sources: dict[str, str]) -> tuple[Location, ...]:
@@ -332,3 +343,32 @@ def test_a_file_with_a_syntax_error_says_nothing(ahead: Ahead) -> None:
 
 def test_without_a_position_nothing_is_ahead() -> None:
     assert pending_unfreezes(None) == ()
+
+
+def test_a_freeze_of_a_later_stage(later_freezes: Ahead) -> None:
+    source = """
+    def train(model):
+        for batch in range(2):
+            step(model)  # now
+
+    tuned.requires_grad_(True)
+    train(tuned)  # caller
+    for weight in extractor.parameters():
+        weight.requires_grad = False
+    train(extractor)
+    """
+    assert later_freezes(source) == ["weight.requires_grad = False"]
+
+
+def test_freezes_of_the_running_loop_and_of_other_functions_are_not_later(later_freezes: Ahead) -> None:
+    source = """
+    def freeze(model):
+        model.requires_grad_(False)
+
+    model.requires_grad_(False)
+    for batch in range(2):
+        step(generator)  # now
+        critic.requires_grad_(False)
+    model.requires_grad_(True)
+    """
+    assert later_freezes(source) == []

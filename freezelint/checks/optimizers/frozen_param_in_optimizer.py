@@ -10,6 +10,10 @@ from freezelint.finding import Fault, Related
 from freezelint.wording import lines, parameters_named
 
 
+# Libraries that freeze the base model themselves; their documentation hands every parameter to the optimizer.
+_ADAPTERS = {"peft", "adapters", "loralib", "opendelta", "unsloth"}
+
+
 def check(trace: Trace) -> Iterator[Fault]:
     """One finding an optimizer. Silent for toggles, what the model's class froze, and before an unfreeze."""
     told: set[int] = set()
@@ -44,6 +48,9 @@ def _frozen_in(trace: Trace, step: Step, state: OptimizerState) -> Iterator[Faul
 
 def _stays_frozen(trace: Trace, step: Step, parameter: int) -> bool:
     if not trace.parameters[parameter].attached or not is_frozen(step, parameter):
+        return False
+    cause = trace.event(step.parameters[parameter].cause)
+    if cause is not None and cause.name in _ADAPTERS:
         return False
     changes = is_toggled(trace, parameter) or unfrozen_after(trace, step, parameter)
     return not changes and not frozen_by_design(trace, step, parameter)
