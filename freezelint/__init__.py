@@ -15,7 +15,9 @@ __all__ = ["FindingsError", "Report", "audit", "watch"]
 
 
 def __getattr__(name: str) -> Any:
-    """The live audit needs torch, and importing freezelint must not: it is loaded when it is first asked for."""
+    """The live audit needs torch, and importing freezelint must not: it is loaded when it is first
+    asked for.
+    """
     if name not in __all__:
         raise AttributeError(f"module 'freezelint' has no attribute {name!r}")
     from freezelint.live import api

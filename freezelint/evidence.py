@@ -1,8 +1,9 @@
 """What a witness saw of one training script: plain data, no torch, no syntax nodes, serialisable.
 
-Both witnesses (the source reader and the live audit) fill the same `Trace`; the checks read nothing else. Facts are three-valued: a
-field typed `bool | None` is yes, no, or unknown, and a check may fire only on what is established. Things refer to each other by
-their index in the trace, so that a trace survives JSON (see `freezelint.serialise`).
+Both witnesses (the source reader and the live audit) fill the same `Trace`; the checks read nothing else.
+Facts are three-valued: a field typed `bool | None` is yes, no, or unknown, and a check may fire only on what
+is established. Things refer to each other by their index in the trace, so that a trace survives JSON (see
+`freezelint.serialise`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ EventKind = Literal[
     "to-eval",
     "replaced",  # a module of a model was exchanged for, or extended by, a new one; `name` is its path
     "statistics-reset",
-    "norm-set",  # momentum or track_running_stats was assigned on an existing norm layer; `name` is the attribute
+    # momentum or track_running_stats was assigned on an existing norm layer; `name` is the attribute
+    "norm-set",
     "optimizer-built",
     "group-added",
     "schedule-built",
@@ -41,7 +43,9 @@ EventKind = Literal[
 
 @dataclass(frozen=True)
 class Location:
-    """A span of source text; lines and columns count from 1. `calls` are the call sites that led there, innermost first."""
+    """A span of source text; lines and columns count from 1. `calls` are the call sites that led there,
+    innermost first.
+    """
 
     path: str
     line: int
@@ -58,10 +62,11 @@ class Location:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A tensor that can be trained. `paths` has several entries when it is tied, and none for a tensor outside every module.
+    """A tensor that can be trained. `paths` has several entries when it is tied, and none for a tensor
+    outside every module.
 
-    `attached` is False for an orphan: a parameter that an optimizer or an event still refers to, but that no living module holds
-    (`paths` then tells where it was when it was last seen).
+    `attached` is False for an orphan: a parameter that an optimizer or an event still refers to, but that no
+    living module holds (`paths` then tells where it was when it was last seen).
     """
 
     id: int
@@ -88,7 +93,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Norm:
-    """How a normalisation layer is set up. `tracks` is `track_running_stats`; `momentum` None means cumulative averaging."""
+    """How a normalisation layer is set up. `tracks` is `track_running_stats`; `momentum` None means
+    cumulative averaging.
+    """
 
     has_statistics: bool
     tracks: bool
@@ -101,7 +108,9 @@ class Norm:
 
 @dataclass(frozen=True)
 class Module:
-    """One module of a model. `path` is dotted and empty for the model itself; `parameters` are its own, not its children's."""
+    """One module of a model. `path` is dotted and empty for the model itself; `parameters` are its own, not
+    its children's.
+    """
 
     path: str
     class_name: str
@@ -118,7 +127,9 @@ class Module:
 
 @dataclass(frozen=True)
 class Model:
-    """A tree of modules, in definition order; the first is the model itself. `parameters` are ids into `Trace.parameters`."""
+    """A tree of modules, in definition order; the first is the model itself. `parameters` are ids into
+    `Trace.parameters`.
+    """
 
     index: int
     name: str  # the variable that holds it in the user's code, "model" where none is known
@@ -153,7 +164,9 @@ class Model:
 
 @dataclass(frozen=True)
 class Group:
-    """One parameter group. `lr` is the rate in force; `initial_lr` what a schedule remembers; both None when unknown."""
+    """One parameter group. `lr` is the rate in force; `initial_lr` what a schedule remembers; both None when
+    unknown.
+    """
 
     parameters: tuple[int, ...]
     lr: float | None = None
@@ -187,7 +200,9 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened, in order (`index`). `steps_before` counts the optimizer steps that were complete by then."""
+    """Something that happened, in order (`index`). `steps_before` counts the optimizer steps that were
+    complete by then.
+    """
 
     index: int
     kind: EventKind
@@ -227,7 +242,9 @@ class ParameterState:
 
 @dataclass(frozen=True)
 class ModuleState:
-    """What one step did to one module. Flags are those of its calls in this step; `order` counts first calls from 0, None = did not run."""
+    """What one step did to one module. Flags are those of its calls in this step; `order` counts first calls
+    from 0, None = did not run.
+    """
 
     training: bool | None
     cause: int | None = None  # the event that last set `training`
@@ -241,7 +258,8 @@ class ModuleState:
     saved_bytes: int | None = None  # memory that autograd kept for this module's own operations
     cut_by_checkpoint: bool | None = None  # ran in a reentrant checkpoint none of whose inputs required grad
     reached_by_backward: bool | None = (
-        None  # backward came through its output; watched only for layers all of whose own parameters are frozen
+        # backward came through its output; watched only for layers all of whose own parameters are frozen
+        None
     )
 
 
@@ -259,7 +277,9 @@ class OptimizerState:
 
 @dataclass(frozen=True)
 class GradientLeaf:
-    """A tensor that is no parameter, fed to a model while requiring grad. `used`: optimised, or its gradient is read (None: unknown)."""
+    """A tensor that is no parameter, fed to a model while requiring grad. `used`: optimised, or its gradient
+    is read (None: unknown).
+    """
 
     model: int | None
     module: str
@@ -270,7 +290,9 @@ class GradientLeaf:
 
 @dataclass(frozen=True)
 class Step:
-    """The state at one optimizer step. `parameters` and `modules` are keyed by parameter id and by (model, path)."""
+    """The state at one optimizer step. `parameters` and `modules` are keyed by parameter id and by (model,
+    path).
+    """
 
     index: int
     phase: Literal[
@@ -380,7 +402,9 @@ class Trace:
 
     @cached_property
     def owners(self) -> dict[int, tuple[int, str]]:
-        """For each parameter the (model, path) of the module that owns it (the first one, when it is tied)."""
+        """For each parameter the (model, path) of the module that owns it (the first one, when it is
+        tied).
+        """
         found: dict[int, tuple[int, str]] = {}
         for model in self.models:
             for module in model.modules:

@@ -20,7 +20,9 @@ def is_trainable(step: Step, parameter: int) -> bool:
 
 
 def is_toggled(trace: Trace, parameter: int) -> bool:
-    """Whether the parameter is trainable in some step of the trace: frozen only for part of an iteration (GANs, actor-critic)."""
+    """Whether the parameter is trainable in some step of the trace: frozen only for part of an iteration
+    (GANs, actor-critic).
+    """
     return any(is_trainable(step, parameter) for step in trace.completed)
 
 
@@ -34,7 +36,9 @@ def unfrozen_after(trace: Trace, step: Step, parameter: int) -> bool:
 
 
 def frozen_by_design(trace: Trace, step: Step, parameter: int) -> bool:
-    """Whether the model's class froze it (sinusoidal positions): what was built along with it is trainable."""
+    """Whether the model's class froze it (sinusoidal positions): what was built along with it is
+    trainable.
+    """
     cause, built = trace.location(step.parameters[parameter].cause), trace.parameters[parameter].built
     model = trace.model_of(parameter)
     if model is None or parameter not in trace.owners:
@@ -60,7 +64,9 @@ def wholly_frozen(step: Step, parameters: Iterable[int]) -> bool:
 
 
 def frozen_blocks(model: Model, step: Step) -> list[Module]:
-    """The largest modules all of whose parameters are frozen: none lies inside another. In definition order."""
+    """The largest modules all of whose parameters are frozen: none lies inside another. In definition
+    order.
+    """
     found: list[Module] = []
     for module in model.modules:
         inside = any(not outer.path or module.path.startswith(f"{outer.path}.") for outer in found)
@@ -101,7 +107,9 @@ def modules_that_ran(model: Model, step: Step) -> Iterator[tuple[Module, ModuleS
 
 
 def trains(model: Model, step: Step) -> bool:
-    """Whether the step trains something of this model: a parameter that is trainable, optimised and got a gradient."""
+    """Whether the step trains something of this model: a parameter that is trainable, optimised and got a
+    gradient.
+    """
     for parameter in model.parameters:
         state = step.parameters.get(parameter)
         if state and state.trainable and state.gradient == "nonzero" and step.held_by(parameter):

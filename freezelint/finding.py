@@ -22,9 +22,10 @@ class Related:
 class Fault:
     """What a check found: a judgement without the code, name and severity, which the rule's page owns.
 
-    `subjects` are the dotted paths of the parameters (or modules) concerned, prefixed with the name of the model: they decide whether
-    one finding is the consequence of another. `location` is the user's statement that caused the fault; None where nothing is known,
-    and the finding then points to the first line of the target.
+    `subjects` are the dotted paths of the parameters (or modules) concerned, prefixed with the name of the
+    model: they decide whether one finding is the consequence of another. `location` is the user's statement
+    that caused the fault; None where nothing is known, and the finding then points to the first line of the
+    target.
     """
 
     message: str
@@ -36,7 +37,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault with its rule. `path`, `line` and columns (from 1) repeat the location, as consumers expect them."""
+    """A fault with its rule. `path`, `line` and columns (from 1) repeat the location, as consumers expect
+    them.
+    """
 
     code: str
     name: str

@@ -11,9 +11,11 @@ from freezelint.registry import Rule, rules
 
 
 def judge(traces: Iterable[Trace], all_rules: Sequence[Rule] | None = None) -> list[Finding]:
-    """The findings of all rules on all traces, consequences folded into their causes, in the order of the report.
+    """The findings of all rules on all traces, consequences folded into their causes, in the order of the
+    report.
 
-    Selection comes afterwards (`freezelint.selection`): a rule that is switched off still explains its consequences away.
+    Selection comes afterwards (`freezelint.selection`): a rule that is switched off still explains its
+    consequences away.
     """
     table = rules() if all_rules is None else all_rules
     found: list[Finding] = []

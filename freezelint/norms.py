@@ -169,8 +169,8 @@ def keep_in_eval(cause: Event | None, count: int) -> str:
         return f"call `.eval()` on {them} before training"
     if cause.name:
         return (
-            f"{cause.name} calls `train()` itself: override `train()` in the model, or use a callback, so that "
-            f"{agree(count, 'it stays', 'they stay')} in eval mode"
+            f"{cause.name} calls `train()` itself: override `train()` in the model, or use a callback, so "
+            f"that {agree(count, 'it stays', 'they stay')} in eval mode"
         )
     return f"call `.eval()` on {them} after every `train()`"
 

@@ -1,7 +1,7 @@
 """The rules: every page in `rules/` with the check of the same name in `freezelint/checks/`.
 
-Nothing is wired by hand. A page `rules/<family>/<rule-name>.md` owns code, name, severity, witnesses, fixability and the prose; the
-module `freezelint/checks/<family>/<rule_name>.py` owns `check(trace)`.
+Nothing is wired by hand. A page `rules/<family>/<rule-name>.md` owns code, name, severity, witnesses,
+fixability and the prose; the module `freezelint/checks/<family>/<rule_name>.py` owns `check(trace)`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class PageError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `yields_to` names the codes that explain this rule's findings away when they concern the same subjects."""
+    """One rule. `yields_to` names the codes that explain this rule's findings away when they concern the same
+    subjects.
+    """
 
     code: str
     name: str
@@ -54,7 +56,7 @@ class Rule:
 
     @cached_property
     def check(self) -> Check:
-        return cast(Check, import_module(self.module).check)
+        return cast("Check", import_module(self.module).check)
 
 
 def pages_directory() -> Path:

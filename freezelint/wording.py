@@ -1,4 +1,6 @@
-"""How findings name things: long lists of parameters are told as the modules that cover them, with ranges and counts."""
+"""How findings name things: long lists of parameters are told as the modules that cover them, with ranges and
+counts.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def agree(count: int, one: str, several: str) -> str:
 
 
 def listing(names: Sequence[str], most: int = 4) -> str:
-    """Names in backquotes, numbered neighbours as ranges, a long list cut short: "`layer1`…`layer3`, `fc`, and 2 more"."""
+    """Names in backquotes, numbered neighbours as ranges, a long list cut short: "`layer1`…`layer3`, `fc`,
+    and 2 more".
+    """
     items = _ranges(names)
     shown, rest = items[:most], items[most:]
     if rest:
@@ -53,7 +57,9 @@ def _whole_modules(model: Model, parameters: Collection[int]) -> tuple[list[str]
 
 
 def parameters_named(trace: Trace, parameters: Collection[int], most: int = 4) -> str:
-    """How to name these parameters in a message, e.g. "`conv1`, `bn1` and `layer1`…`layer3` (46 parameters)"."""
+    """How to name these parameters in a message, e.g. "`conv1`, `bn1` and `layer1`…`layer3` (46
+    parameters)".
+    """
     names: list[str] = []
     for model in trace.models:
         whole, missing = _whole_modules(

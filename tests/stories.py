@@ -1,7 +1,8 @@
 """Programs with expectations in comments: which code must be reported on which line.
 
-`# expect: FRZ101` (or several codes, with commas) stands at the end of the line that the finding points to; `# todo: FRZ101` marks
-a fault that is known to be missed. A line `# freezelint: --hermetic --steps 4 -- --epochs 1` holds options for the run.
+`# expect: FRZ101` (or several codes, with commas) stands at the end of the line that the finding points to;
+`# todo: FRZ101` marks a fault that is known to be missed. A line `# freezelint: --hermetic --steps 4 --
+--epochs 1` holds options for the run.
 """
 
 from __future__ import annotations

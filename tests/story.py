@@ -1,4 +1,5 @@
-"""Traces written by hand: a `Story` keeps the state of a training script and turns it into evidence, one call a statement.
+"""Traces written by hand: a `Story` keeps the state of a training script and turns it into evidence, one call
+a statement.
 
     story = Story()
     story.model({"conv": plain(), "bn": norm(), "fc": plain()}, pretrained=["conv", "bn"])
@@ -8,8 +9,8 @@
     story.step()
     faults = list(check(story.trace()))
 
-Each call appends one event at the given line of `train.py`; `step()` derives what a real step would show from the state so far, and
-takes overrides where a test needs something unusual.
+Each call appends one event at the given line of `train.py`; `step()` derives what a real step would show from
+the state so far, and takes overrides where a test needs something unusual.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def at(line: int | None, function: str = "", path: str = "train.py") -> Location
 
 
 class Story:
-    """Builds one trace. Dotted names address modules ("layer1") or parameters ("layer1.weight") of the latest model."""
+    """Builds one trace. Dotted names address modules ("layer1") or parameters ("layer1.weight") of the latest
+    model.
+    """
 
     def __init__(self) -> None:
         self.models: list[Model] = []
@@ -94,8 +97,10 @@ class Story:
         tied: dict[str, str] | None = None,
         line: int = 1,
     ) -> Model:
-        """Add a model with these layers, in order. `pretrained` and `fresh` name the layers of that origin (True: all); the rest is
-        unknown. `tied` maps a parameter path to the earlier path whose parameter it shares."""
+        """Add a model with these layers, in order. `pretrained` and `fresh` name the layers of that origin
+        (True: all); the rest is unknown. `tied` maps a parameter path to the earlier path whose parameter it
+        shares.
+        """
         index, ids = len(self.models), {}
         modules = [Module("", class_name, library, "container")]
         for path, layer in _with_containers(layers).items():
@@ -157,7 +162,9 @@ class Story:
         groups: Iterable[Group] | None = None,
         **fields: Any,
     ) -> Optimizer:
-        """Build an optimizer over one group with everything under these names (all of the model when there is none), or these groups."""
+        """Build an optimizer over one group with everything under these names (all of the model when there is
+        none), or these groups.
+        """
         made = tuple(groups) if groups is not None else (Group(tuple(self.ids(*names)), lr=lr, **fields),)
         index = len(self.optimizers)
         held = tuple(p for group in made for p in group.parameters)
@@ -181,8 +188,9 @@ class Story:
         return event
 
     def exchange(self, path: str, *shapes: tuple[int, ...], line: int = 9, inner: str = "") -> Event:
-        """`model.path = nn.Linear(…)` on the latest model: the old parameters become orphans. With `inner`, the new layer is a
-        Sequential whose only parameters lie under that name."""
+        """`model.path = nn.Linear(…)` on the latest model: the old parameters become orphans. With `inner`,
+        the new layer is a Sequential whose only parameters lie under that name.
+        """
         model = self.models[-1]
         old = model.parameters_within(path)
         for p in old:
@@ -226,8 +234,9 @@ class Story:
         phase: Any = "step",
         **fields: Any,
     ) -> Step:
-        """One training step of `optimizer`. `parameters` and `modules` override fields of the states of everything under a name (of the
-        latest model); `skipped` modules do not run."""
+        """One training step of `optimizer`. `parameters` and `modules` override fields of the states of
+        everything under a name (of the latest model); `skipped` modules do not run.
+        """
         event = self.event("stepped", 20, optimizer=optimizer) if phase == "step" else None
         self.forwarded = True
         states = {p.id: self._parameter_state(p.id) for p in self.parameters}

@@ -15,7 +15,7 @@ _BLOCK = re.compile(r"^## (Bad|Good)[^\n]*\n+```python\n(.*?)^```", re.MULTILINE
 
 
 def blocks(rule: Rule) -> dict[str, str]:
-    return {kind: program for kind, program in _BLOCK.findall(rule.page)}
+    return dict(_BLOCK.findall(rule.page))
 
 
 LIVE = [rule for rule in rules() if "live" in rule.witnesses]

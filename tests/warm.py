@@ -1,7 +1,9 @@
-"""Live runs from a warm start: a server process has imported the libraries once, and each run is a fork of it.
+"""Live runs from a warm start: a server process has imported the libraries once, and each run is a fork of
+it.
 
-Everything but the import happens as in `freezelint check --run`: the same child, mailbox and recorder, in a process of its own with
-its own working directory. (A fork of pytest itself would inherit torch's thread pools; the server has none.)
+Everything but the import happens as in `freezelint check --run`: the same child, mailbox and recorder, in a
+process of its own with its own working directory. (A fork of pytest itself would inherit torch's thread
+pools; the server has none.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What a fork of the warm server does. Imports freezelint only when it is where the script is to run, as a fresh process would."""
+"""What a fork of the warm server does. Imports freezelint only when it is where the script is to run, as a
+fresh process would.
+"""
 
 from __future__ import annotations
 

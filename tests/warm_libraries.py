@@ -1,4 +1,4 @@
-"""What the server of warm runs imports, so that no run has to: the lazily loaded parts of the libraries that the fixtures use."""
+"""What the server of warm runs imports, so that no run has to: the parts of the libraries that load lazily."""
 
 import torch
 

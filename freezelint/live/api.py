@@ -78,14 +78,15 @@ class Report:
 def watch(
     model: nn.Module, optimizer: Optimizer | None = None, *, select: Sequence[str] | None = None
 ) -> Iterator[Report]:
-    """Watch the training steps that run inside the `with` block, as they are, and report what freezing bugs they show.
+    """Watch the training steps that run inside the `with` block, as they are, and report what freezing bugs
+    they show.
 
         with freezelint.watch(model, optimizer) as report:
             train_one_epoch(model, optimizer, loader)
         print(report)
 
-    Holds no copy of the model. The first two steps are looked at, and each one before which a flag or a mode changed.
-    `select` lists codes, prefixes or names of rules; the default is every error and warning.
+    Holds no copy of the model. The first two steps are looked at, and each one before which a flag or a mode
+    changed. `select` lists codes, prefixes or names of rules; the default is every error and warning.
     """
     recorder = _recorder()
     report = Report(recorder.trace, select)
@@ -107,10 +108,11 @@ def audit(
 ) -> Report:
     """Run `step` under observation and report what freezing bugs it shows, leaving everything as it was.
 
-    `step()` does one forward and one backward pass. Where it does not call `optimizer.step()`, the audit does, and `zero_grad()`
-    after it. `steps` such steps are taken; the second shows what only a second can (state, weights moved by hand). Parameters,
-    buffers, gradients, optimizer state and groups, flags, modes and random number generators are then put back, also when `step`
-    raises, whose exception is passed on. Costs host memory for one copy of what a step can change.
+    `step()` does one forward and one backward pass. Where it does not call `optimizer.step()`, the audit
+    does, and `zero_grad()` after it. `steps` such steps are taken; the second shows what only a second can
+    (state, weights moved by hand). Parameters, buffers, gradients, optimizer state and groups, flags, modes
+    and random number generators are then put back, also when `step` raises, whose exception is passed on.
+    Costs host memory for one copy of what a step can change.
     """
     recorder = _recorder(steps)
     report = Report(recorder.trace, select)

@@ -14,7 +14,9 @@ from freezelint.live.places import shown_path
 
 
 def assigned_at(frame: FrameType, value: Any) -> Location | None:
-    """The last assignment above the running line to a variable of this frame that holds `value`; None where there is none to see."""
+    """The last assignment above the running line to a variable of this frame that holds `value`; None where
+    there is none to see.
+    """
     with Names(frame) as variables:
         names = {name for name, held in variables.locals().items() if held is value}
     code, line = frame.f_code, frame.f_lineno

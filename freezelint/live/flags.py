@@ -1,4 +1,6 @@
-"""Watching what user code writes to parameters and modules: requires_grad, its misspellings, and weights set by hand."""
+"""Watching what user code writes to parameters and modules: requires_grad, its misspellings, and weights set
+by hand.
+"""
 
 from __future__ import annotations
 
@@ -140,8 +142,7 @@ class FlagWatcher:
         if (
             not (exact or misspells_requires_grad(name))
             or frame is None
-            or hasattr(type(module), name)
-            and name != "requires_grad_"
+            or (hasattr(type(module), name) and name != "requires_grad_")
         ):
             return
         with Names(frame) as names:
@@ -170,7 +171,9 @@ class FlagWatcher:
 
 
 def initialises(filename: str, location: Location) -> bool:
-    """Whether the statement only initialises (random or constant values): it does not bring weights from elsewhere."""
+    """Whether the statement only initialises (random or constant values): it does not bring weights from
+    elsewhere.
+    """
     text = "".join(
         linecache.getline(filename, n) for n in range(location.line, (location.end_line or location.line) + 1)
     )

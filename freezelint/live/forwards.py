@@ -1,4 +1,6 @@
-"""Watching modules run: in which mode, in what order, with or without gradients, and what autograd keeps for them."""
+"""Watching modules run: in which mode, in what order, with or without gradients, and what autograd keeps for
+them.
+"""
 
 from __future__ import annotations
 
@@ -170,7 +172,9 @@ class ForwardWatcher:
             yield
 
     def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Count memory that autograd keeps, once for each storage; weights that it keeps cost nothing extra."""
+        """Count memory that autograd keeps, once for each storage; weights that it keeps cost nothing
+        extra.
+        """
         if self._stack and not isinstance(tensor, nn.Parameter):
             storage = tensor.untyped_storage()._cdata
             if storage not in self._storages:

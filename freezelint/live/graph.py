@@ -1,4 +1,6 @@
-"""Watching the autograd graph: backward calls, cuts by `detach` and `.data`, losses forced to require grad, checkpointing."""
+"""Watching the autograd graph: backward calls, cuts by `detach` and `.data`, losses forced to require grad,
+checkpointing.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,14 @@ from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.places import is_user_code, user_frame, user_location
 
-_MOST_CUTS = 20  # walks of the graph in one step: enough for any cut that matters, cheap where detach is used for logging
+# walks of the graph in one step: enough for any cut that matters, cheap where detach is used for logging
+_MOST_CUTS = 20
 _NO_GRAPH = "does not require grad and does not have a grad_fn"
 
 
 class Suspect:
-    """An input that requires grad and is no parameter. `used` is None until a whole iteration has passed without its gradient
-    being read: user code may do that after the optimizer's step.
+    """An input that requires grad and is no parameter. `used` is None until a whole iteration has passed
+    without its gradient being read: user code may do that after the optimizer's step.
     """
 
     def __init__(self, tensor: torch.Tensor, module: nn.Module) -> None:
@@ -43,7 +46,8 @@ class Suspect:
 class GraphWatcher:
     """Records what happens to the graph between a forward and an optimizer step.
 
-    `in_backward` is true while autograd runs: modules that run then are recomputed for checkpointing and say nothing new.
+    `in_backward` is true while autograd runs: modules that run then are recomputed for checkpointing and say
+    nothing new.
     """
 
     def __init__(
@@ -115,7 +119,9 @@ class GraphWatcher:
             self.in_backward = nested
 
     def _note_where_forced(self, loss: torch.Tensor) -> None:
-        """A loss that was made as a leaf (`torch.tensor(…, requires_grad=True)`): no flag was set, look where it was assigned."""
+        """A loss that was made as a leaf (`torch.tensor(…, requires_grad=True)`): no flag was set, look where
+        it was assigned.
+        """
         frame = user_frame()
         location = (
             None if frame is None or self._flags.forced_by(loss) is not None else assigned_at(frame, loss)
@@ -160,7 +166,9 @@ class GraphWatcher:
         patches.replace(torch.Tensor, "data", property(read, write))
 
     def _touched(self, parameter: nn.Parameter, caller: FrameType | None) -> None:
-        """User code reaches into the values of a parameter: unless it only initialises, their origin is no longer known."""
+        """User code reaches into the values of a parameter: unless it only initialises, their origin is no
+        longer known.
+        """
         entry = self._ledger.find(parameter)
         if entry is None or entry.origin == "unknown" or caller is None or not is_user_code(caller):
             return

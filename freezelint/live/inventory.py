@@ -34,7 +34,9 @@ class Causes:
 
 
 class Tree:
-    """One model: its root (held weakly), the name that user code gives it, and the path of each of its modules."""
+    """One model: its root (held weakly), the name that user code gives it, and the path of each of its
+    modules.
+    """
 
     def __init__(self, index: int, root: nn.Module, name: str) -> None:
         self.index = index
@@ -69,7 +71,9 @@ class Inventory:
         held: Iterable[torch.Tensor],
         causes: Causes,
     ) -> None:
-        """Find the models behind the modules that ran and the parameters that optimizers hold; describe them all."""
+        """Find the models behind the modules that ran and the parameters that optimizers hold; describe them
+        all.
+        """
         for root in self._roots(list(ran), list(held)):
             if all(tree.root() is not root for tree in self.trees):
                 self._tree(root, variable_of(root) or type(root).__name__.lower())
@@ -78,7 +82,9 @@ class Inventory:
         self._detach_orphans()
 
     def adopt_all(self) -> None:
-        """Take every model there is: of a script that fails early, nothing has run and no optimizer holds anything."""
+        """Take every model there is: of a script that fails early, nothing has run and no optimizer holds
+        anything.
+        """
         if self.given or self.trees:
             return
         living = _living_modules()
@@ -233,7 +239,9 @@ def _parents(living: Iterable[nn.Module]) -> dict[int, list[nn.Module]]:
 def _tops(
     module: nn.Module, parents: dict[int, list[nn.Module]], ran: list[nn.Module]
 ) -> Iterator[nn.Module]:
-    """The outermost modules around this one, preferring those that ran: a module can be a child of several."""
+    """The outermost modules around this one, preferring those that ran: a module can be a child of
+    several.
+    """
     running = {id(m) for m in ran}
     seen: set[int] = set()
     pending = [module]
@@ -258,7 +266,9 @@ def _has_state(module: nn.Module) -> bool:
 
 
 def variable_of(root: nn.Module) -> str:
-    """The name by which user code knows this module: a local, an attribute of a local, or a global of a running function."""
+    """The name by which user code knows this module: a local, an attribute of a local, or a global of a
+    running function.
+    """
     frame: Any = sys._getframe(1)
     while frame is not None:
         if is_user_code(frame):
@@ -317,7 +327,9 @@ def role_of(module: nn.Module) -> Role:
 
 
 def norm_of(module: nn.Module, reset: int | None, set_by: int | None) -> Norm | None:
-    """How a norm layer is set up. `batches_since_reset` is read only where a reset was seen: it costs a synchronisation."""
+    """How a norm layer is set up. `batches_since_reset` is read only where a reset was seen: it costs a
+    synchronisation.
+    """
     if not isinstance(module, _NormBase):
         named = any(word in type(module).__name__ for word in _NORMALISING)
         return Norm(False, False, None, bool(module._parameters)) if named else None

@@ -19,7 +19,9 @@ UNRECORDED = -1
 
 @dataclass
 class Record:
-    """An event in the making. `receivers` are the modules it concerns; `parent` the module that got a new child."""
+    """An event in the making. `receivers` are the modules it concerns; `parent` the module that got a new
+    child.
+    """
 
     index: int
     kind: EventKind
@@ -45,7 +47,9 @@ class Record:
 
 
 class Journal:
-    """Collects events. What one statement does in a loop is one event, as long as nothing but flags and modes changes meanwhile."""
+    """Collects events. What one statement does in a loop is one event, as long as nothing but flags and modes
+    changes meanwhile.
+    """
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -55,7 +59,9 @@ class Journal:
         self._open: dict[tuple[Any, ...], Record] = {}
 
     def add(self, kind: EventKind, location: Location | None, *, key: str = "", **details: Any) -> Record:
-        """Append an event, or continue the one that the same statement began. `key` keeps apart what must not be merged."""
+        """Append an event, or continue the one that the same statement began. `key` keeps apart what must not
+        be merged.
+        """
         if kind not in _IN_LOOPS:
             self._open.clear()
             return self._append(kind, location, details)

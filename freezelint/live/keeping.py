@@ -1,4 +1,6 @@
-"""Putting everything back after an audit: values, state, gradients, modes and random numbers, each as it was."""
+"""Putting everything back after an audit: values, state, gradients, modes and random numbers, each as
+it was.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Kept:
-    """A snapshot of a model, an optimizer and the random number generators; `restore()` brings all of it back.
+    """A snapshot of a model, an optimizer and the random number generators; `restore()` brings all of it
+    back.
 
-    Host memory: one copy of the buffers, the gradients, the optimizer's state and the parameters that are trainable or optimised.
-    Frozen parameters outside the optimizer are copied only when something is about to write to them (`guard`).
+    Host memory: one copy of the buffers, the gradients, the optimizer's state and the parameters that are
+    trainable or optimised. Frozen parameters outside the optimizer are copied only when something is about to
+    write to them (`guard`).
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:

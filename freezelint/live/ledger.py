@@ -1,4 +1,6 @@
-"""Who is who: every parameter that the audit meets gets one number for the whole trace, also after it is gone."""
+"""Who is who: every parameter that the audit meets gets one number for the whole trace, also after it is
+gone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from freezelint.evidence import Location, Origin, Parameter
 
 
 class Entry:
-    """What is known of one tensor. `paths` and `model` are as of the last inventory; the tensor itself is held weakly."""
+    """What is known of one tensor. `paths` and `model` are as of the last inventory; the tensor itself is
+    held weakly.
+    """
 
     __slots__ = (
         "attached",

@@ -1,4 +1,6 @@
-"""Watching where weights come from: constructed here (fresh), loaded (pretrained), or set by hand (unknown)."""
+"""Watching where weights come from: constructed here (fresh), loaded (pretrained), or set by hand
+(unknown).
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ class LoadWatcher:
         by_user = _user_assigns()
         if not known:
             entry.built = user_location()
-            # A layer of a library initialises its own weights; what user code hands over may come from anywhere.
+            # A layer of a library initialises its own weights; what user code hands over may come from
+            # anywhere.
             entry.origin = "unknown" if by_user else "fresh"
         if by_user and module._parameters.get(name) is not None and not _constructs(module):
             self._put(module, name, parameters=(parameter,))
@@ -104,7 +107,9 @@ class LoadWatcher:
             record.parameters.update(dict.fromkeys(self._ledger.ids(tensors)))
 
     def _watch_copies(self, patches: Patches) -> None:
-        """A deep copy has the origin of what it copies; weights copied in place by user code have none that we know."""
+        """A deep copy has the origin of what it copies; weights copied in place by user code have none that
+        we know.
+        """
         watcher = self
 
         def deepcopy(parameter: nn.Parameter, memo: dict[int, Any]) -> Any:

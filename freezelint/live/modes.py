@@ -61,7 +61,9 @@ class ModeWatcher:
         return record.index
 
     def cause(self, module: nn.Module) -> int | None:
-        """The event that set the mode that the module is in; None where it was set in another way, or never."""
+        """The event that set the mode that the module is in; None where it was set in another way, or
+        never.
+        """
         mode, event = self._causes.get(module, (None, None))
         return event if mode is module.training else None
 

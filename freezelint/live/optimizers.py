@@ -28,7 +28,9 @@ _CLIPPERS = ("clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_")
 
 
 class Built:
-    """What is known of one optimizer: the events that concern it, its groups when it was built, and its number."""
+    """What is known of one optimizer: the events that concern it, its groups when it was built, and its
+    number.
+    """
 
     def __init__(
         self, index: int, optimizer: Optimizer, event: int | None, groups: tuple[evidence.Group, ...]
@@ -43,10 +45,11 @@ class Built:
 
 
 class OptimizerWatcher:
-    """Records optimizers, parameter groups, schedules and exhausted iterators; reports steps to two callbacks.
+    """Records optimizers, parameter groups, schedules and exhausted iterators; reports steps to two
+    callbacks.
 
-    `on_built` follows each construction, `on_failed` one that found no parameters, `before_step` and `after_step` surround each
-    `optimizer.step()`.
+    `on_built` follows each construction, `on_failed` one that found no parameters, `before_step` and
+    `after_step` surround each `optimizer.step()`.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class OptimizerWatcher:
         ledger: Ledger,
         journal: Journal,
         *,
-        on_built: Callable[[Optimizer], None],
+        on_built: Callable[[], None],
         on_failed: Callable[[], None],
         before_step: Callable[[Optimizer], None],
         after_step: Callable[[Optimizer], None],
@@ -154,7 +157,7 @@ class OptimizerWatcher:
         record = self._journal.add("optimizer-built", location, optimizer=len(self.built), name=name)
         record.parameters.update(held)
         self.built.append(Built(len(self.built), optimizer, record.index, groups))
-        self._on_built(optimizer)
+        self._on_built()
 
     def _watch_groups(self, patches: Patches) -> None:
         watcher = self
@@ -238,7 +241,9 @@ def _number(value: Any) -> float | None:
 
 
 def _iterators(params: Any) -> Iterator[Any]:
-    """The iterators among the arguments of an optimizer: the argument itself, or the `params` of its groups."""
+    """The iterators among the arguments of an optimizer: the argument itself, or the `params` of its
+    groups.
+    """
     if isinstance(params, Iterator):
         yield params
     elif isinstance(params, (list, tuple)):

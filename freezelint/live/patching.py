@@ -9,7 +9,9 @@ _ABSENT = object()
 
 
 class Patches:
-    """What was replaced for the time of an audit. Undone in reverse order, so that nested replacements unwind correctly."""
+    """What was replaced for the time of an audit. Undone in reverse order, so that nested replacements unwind
+    correctly.
+    """
 
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []

@@ -56,7 +56,9 @@ def location_outside(owner: object) -> Location | None:
 
 
 def calling_library() -> str:
-    """The package other than torch whose code is doing this (a trainer, peft); empty where it is the user's own code."""
+    """The package other than torch whose code is doing this (a trainer, peft); empty where it is the user's
+    own code.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -1,4 +1,6 @@
-"""The live witness: watches a training run and turns what it sees into a trace. Disturbs nothing, copies no model."""
+"""The live witness: watches a training run and turns what it sees into a trace. Disturbs nothing, copies no
+model.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +35,17 @@ from freezelint.live.stepper import Stepper
 
 # The first steps are watched; a later one when flags, modes or groups changed before it.
 _RECORDED = 2
-# One optimizer may step more often than another (a critic, a generator): wait for the slow one, within reason.
+# One optimizer may step more often than another (a critic, a generator): wait for the slow one, within
+# reason.
 _PATIENCE = 5
 
 
 class Recorder:
     """Context manager around a training run.
 
-    `on_progress` hears what is going on, `on_trace` gets the evidence so far after each construction of an optimizer and each recorded
-    step (a run may die at any moment), `on_done` is called when enough steps were seen.
+    `on_progress` hears what is going on, `on_trace` gets the evidence so far after each construction of an
+    optimizer and each recorded step (a run may die at any moment), `on_done` is called when enough steps were
+    seen.
     """
 
     def __init__(
@@ -135,7 +139,9 @@ class Recorder:
             self.loads.loaded(tensors)
 
     def trace(self, failure: Failure | None = None) -> Trace:
-        """The evidence so far. Where models stand is as of the last recorded step: they may be gone by now."""
+        """The evidence so far. Where models stand is as of the last recorded step: they may be gone by
+        now.
+        """
         if not self._steps:
             self._take_stock()
         events = self._events()
@@ -176,7 +182,9 @@ class Recorder:
         return tuple(record.evidence() for record in self.journal.records)
 
     def _unfreezes_ahead(self, events: tuple[Event, ...]) -> tuple[Location, ...]:
-        """Statements seen at work on tensors that are no parameters (inputs, hidden states) unfreeze nothing."""
+        """Statements seen at work on tensors that are no parameters (inputs, hidden states) unfreeze
+        nothing.
+        """
         at_work = {
             kind: {event.location.at() for event in events if event.kind == kind and event.location}
             for kind in ("gradient-forced", "unfrozen")
@@ -224,7 +232,9 @@ class Recorder:
         self.inventory.take(self.forwards.roots.values(), held, causes)
 
     def _first_gradient(self, module: nn.Module) -> None:
-        """A step begins: what ran without gradients before the first one was preparation (a calibration, a sanity check)."""
+        """A step begins: what ran without gradients before the first one was preparation (a calibration, a
+        sanity check).
+        """
         if not self.journal.steps:
             self.forwards.begin_step()
         self.journal.forwarded = True
@@ -238,7 +248,7 @@ class Recorder:
             p.requires_grad and id(p) not in held for p in module.parameters()
         )
 
-    def _built(self, optimizer: Optimizer) -> None:
+    def _built(self) -> None:
         if self._observing:
             self._take_stock()
             self._publish()

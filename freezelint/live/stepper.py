@@ -1,4 +1,6 @@
-"""One optimizer step as evidence: flags, gradients and movements of every parameter, modes and flow of every module."""
+"""One optimizer step as evidence: flags, gradients and movements of every parameter, modes and flow of every
+module.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ class Stepper:
         self._frozen = (
             Digests()
         )  # of frozen parameters that the stepping optimizer holds, from before its step
-        # Of parameters that no optimizer holds and that are trainable, or are those of a teacher, from after the step before:
+        # Of parameters that no optimizer holds and that are trainable, or are those of a teacher, from after
+        # the step before:
         # what moves between steps is updated by hand.
         self._unheld = Digests()
         self._had_gradient: set[int] = set()
@@ -111,7 +114,9 @@ class Stepper:
         }
 
     def _run_without_gradients(self) -> set[int]:
-        """Ids of the parameter tensors of modules that ran in this step, but never with gradients: a teacher's."""
+        """Ids of the parameter tensors of modules that ran in this step, but never with gradients: a
+        teacher's.
+        """
         calls = self._forwards.calls.values()
         modules = [call.module for call in calls if call.without_gradient and not call.with_gradient]
         return {id(p) for module in modules for p in module._parameters.values() if p is not None}
@@ -162,7 +167,9 @@ class Stepper:
 
 
 def statistics_moved(calls: Iterable[Call]) -> dict[int, bool | None]:
-    """Whether the running statistics of each norm layer changed in this step; layers without any are left out."""
+    """Whether the running statistics of each norm layer changed in this step; layers without any are left
+    out.
+    """
     found: dict[int, bool | None] = {}
     kept: list[tuple[_NormBase, Statistics]] = []
     for call in calls:
@@ -177,7 +184,9 @@ def statistics_moved(calls: Iterable[Call]) -> dict[int, bool | None]:
 
 
 def _infer_containers(states: dict[str, ModuleState]) -> None:
-    """A module list is never called itself: it ran when something in it ran, from the first of these to the last."""
+    """A module list is never called itself: it ran when something in it ran, from the first of these to the
+    last.
+    """
     for path, state in states.items():
         if state.ran:
             continue

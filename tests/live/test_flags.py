@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -242,7 +243,7 @@ def test_statements_that_only_initialise() -> None:
         "parameter.data.copy_(stored)": False,
     }
     assert parameter is not None
-    lines = open(__file__, encoding="utf-8").read().splitlines()  # noqa: SIM115
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
     for statement, expected in source.items():
         line = next(number for number, text in enumerate(lines, 1) if f'"{statement}"' in text)
         assert initialises(__file__, Location("shown.py", line)) is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -61,7 +62,7 @@ def test_names_the_lines_of_what_happens_inside_the_block() -> None:
             parameter.requires_grad = False  # the freeze
         model.train()  # the undoing
         train(model, optimizer, 2)
-    lines = open(__file__, encoding="utf-8").read().splitlines()
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
     (finding,) = [finding for finding in report if finding.code == "FRZ101"]
     assert lines[finding.line - 1].endswith("# the undoing")
     assert any(lines[related.location.line - 1].endswith("# the freeze") for related in finding.related)

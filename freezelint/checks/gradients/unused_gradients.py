@@ -23,7 +23,9 @@ def check(trace: Trace) -> Iterator[Fault]:
 
 
 def _unused(trace: Trace, step: Step, model: Model) -> list[int]:
-    """Parameters of whole modules that are left out, if the step trains the rest of the model or anything else."""
+    """Parameters of whole modules that are left out, if the step trains the rest of the model or anything
+    else.
+    """
     chosen = explicitly_set(trace)
     candidates = [p for p in left_out(trace, step, model, ("nonzero", "zero")) if p not in chosen]
     if trains(model, step):

@@ -85,7 +85,8 @@ def _order_fault(trace: Trace, early: _Stage, late: _Stage) -> Fault:
     )
     return Fault(
         f"{first} {agree(len(early.parameters), 'is', 'are')} unfrozen "
-        f"({line(early.cause.location, late.cause.location)}) before {second}, nearer to the output: gradual unfreezing starts at the output, where features are most "
+        f"({line(early.cause.location, late.cause.location)}) before {second}, "
+        "nearer to the output: gradual unfreezing starts at the output, where features are most "
         "specific; reverse the order",
         late.cause.location,
         subjects(trace, (*early.parameters, *late.parameters)),

@@ -9,7 +9,6 @@ from freezelint.facts import frozen_by_design, is_frozen, is_toggled, subjects, 
 from freezelint.finding import Fault, Related
 from freezelint.wording import lines, parameters_named
 
-
 # Libraries that freeze the base model themselves; their documentation hands every parameter to the optimizer.
 _ADAPTERS = {"peft", "adapters", "loralib", "opendelta", "unsloth"}
 
