@@ -222,7 +222,7 @@ def _watched(
 ) -> Trace:
     """The evidence of one run."""
     from freezelint.errors import BadInputError
-    from freezelint.live.run import run_factory, run_script
+    from freezelint.live.process.run import run_factory, run_script
     from freezelint.report._terminal import ProgressLine, say
     from freezelint.targets import Script
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from freezelint.evidence import Trace
-from freezelint.live import run
-from freezelint.live.mailbox import Mailbox
+from freezelint.live.process import run
+from freezelint.live.process.mailbox import Mailbox
 from freezelint.live.settings import LiveSettings
 from tests.warm_child import run_in_fork
 

@@ -18,6 +18,6 @@ def run_in_fork(post: str, directory: str, output: str) -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     sys.path[0] = directory
-    from freezelint.live.child import main
+    from freezelint.live.process.child import main
 
     main(post)

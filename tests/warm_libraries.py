@@ -1,4 +1,4 @@
-"""What the server of warm runs imports, so that no run has to: the parts of the libraries that load lazily."""
+"""What the server of warm runs imports once: the parts of the libraries that load lazily."""
 
 import torch
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from freezelint.evidence import Trace
 from freezelint.finding import Finding
 from freezelint.live.keeping import Kept
-from freezelint.live.places import user_location
+from freezelint.live.reading.places import user_location
 from freezelint.live.recorder import Recorder
 from freezelint.live.settings import LiveSettings
 

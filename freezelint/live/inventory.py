@@ -16,8 +16,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from freezelint.evidence import Location, Model, Module, Norm, Role
 from freezelint.live.ledger import Ledger
-from freezelint.live.names import Names
-from freezelint.live.places import is_user_code
+from freezelint.live.reading.names import Names
+from freezelint.live.reading.places import is_user_code
 
 _WRAPPERS = {"DataParallel", "DistributedDataParallel", "OptimizedModule", "FullyShardedDataParallel"}
 _DROPPING = ("Dropout", "DropPath", "StochasticDepth")

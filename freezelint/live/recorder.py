@@ -17,21 +17,21 @@ from torch.optim import Optimizer
 
 from freezelint.evidence import Event, Failure, Limit, Location, Origin, Step, Trace
 from freezelint.evidence import Optimizer as OptimizerEvidence
-from freezelint.live.flags import FlagWatcher
-from freezelint.live.forwards import ForwardWatcher
-from freezelint.live.graph import GraphWatcher, Suspect
-from freezelint.live.hub import HubWatcher
 from freezelint.live.inventory import Causes, Inventory
 from freezelint.live.journal import Journal, Record
 from freezelint.live.ledger import Ledger
-from freezelint.live.loads import LoadWatcher
-from freezelint.live.modes import ModeWatcher
-from freezelint.live.optimizers import OptimizerWatcher
 from freezelint.live.patching import Patches
-from freezelint.live.pending import freezes_ahead, pending_unfreezes
-from freezelint.live.places import user_location
+from freezelint.live.reading.pending import freezes_ahead, pending_unfreezes
+from freezelint.live.reading.places import user_location
 from freezelint.live.settings import LiveSettings
 from freezelint.live.stepper import Stepper
+from freezelint.live.watchers.flags import FlagWatcher
+from freezelint.live.watchers.forwards import ForwardWatcher
+from freezelint.live.watchers.graph import GraphWatcher, Suspect
+from freezelint.live.watchers.hub import HubWatcher
+from freezelint.live.watchers.loads import LoadWatcher
+from freezelint.live.watchers.modes import ModeWatcher
+from freezelint.live.watchers.optimizers import OptimizerWatcher
 
 # The first steps are watched; a later one when flags, modes or groups changed before it.
 _RECORDED = 2

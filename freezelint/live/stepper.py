@@ -12,16 +12,16 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from freezelint.evidence import GradientLeaf, ModuleState, OptimizerState, ParameterState, Step
-from freezelint.live.flags import FlagWatcher
-from freezelint.live.forwards import Call, ForwardWatcher
 from freezelint.live.gradients import gradients_of
-from freezelint.live.graph import GraphWatcher
 from freezelint.live.inventory import Inventory
 from freezelint.live.ledger import Ledger
-from freezelint.live.modes import ModeWatcher
 from freezelint.live.moved import Digests
-from freezelint.live.optimizers import OptimizerWatcher
-from freezelint.live.running_statistics import Statistics, moved_since
+from freezelint.live.watchers.flags import FlagWatcher
+from freezelint.live.watchers.forwards import Call, ForwardWatcher
+from freezelint.live.watchers.graph import GraphWatcher
+from freezelint.live.watchers.modes import ModeWatcher
+from freezelint.live.watchers.optimizers import OptimizerWatcher
+from freezelint.live.watchers.running_statistics import Statistics, moved_since
 
 
 class Stepper:

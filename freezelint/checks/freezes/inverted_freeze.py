@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, EventKind, Trace
 from freezelint.facts import subjects
+from freezelint.facts.flags import FlagStatement, flag_events, flag_statements
 from freezelint.finding import Fault
-from freezelint.flags import FlagStatement, flag_events, flag_statements
 from freezelint.wording import parameters_named
 
 # "freeze all but the head" and the like may rightly be done by unfreezing the head

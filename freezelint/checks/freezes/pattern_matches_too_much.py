@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from freezelint.evidence import Event, Model, Trace
 from freezelint.facts import subjects
+from freezelint.facts.flags import FlagStatement, flag_events, flag_statements, trainable_after
 from freezelint.finding import Fault
-from freezelint.flags import FlagStatement, flag_events, flag_statements, trainable_after
 from freezelint.wording import listing, parameters_named
 
 _Flags = dict[int, list[Event]]

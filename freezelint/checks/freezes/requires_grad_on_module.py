@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Trace
 from freezelint.facts import subjects
+from freezelint.facts.flags import trainable_after
 from freezelint.finding import Fault
-from freezelint.flags import trainable_after
 from freezelint.wording import parameters_named
 
 _NAMES = ("requires_grad", "requires_grad_")

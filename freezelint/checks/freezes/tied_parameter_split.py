@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Model, Module, Step, Trace
 from freezelint.facts import is_frozen, is_trainable, subject
+from freezelint.facts.flags import FlagStatement, flag_statements
 from freezelint.finding import Fault, Related
-from freezelint.flags import FlagStatement, flag_statements
 from freezelint.wording import line, listing
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Model, Optimizer, Step, Trace
 from freezelint.facts import subjects, trains, whole_modules
+from freezelint.facts.unheld import explicitly_set, holders_of, left_out, updated_by_hand
 from freezelint.finding import Fault, Related
-from freezelint.unheld import explicitly_set, holders_of, left_out, updated_by_hand
 from freezelint.wording import parameters_named, size
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Model, Step, Trace
 from freezelint.facts import is_toggled, subjects, wholly_frozen
+from freezelint.facts.layers import Layer, layers, learns_something, of_origin, parameters_of, tail
 from freezelint.finding import Fault, Related
-from freezelint.layers import Layer, layers, learns_something, of_origin, parameters_of, tail
 from freezelint.wording import agree, parameters_named
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Location, Model, Module, Step, Trace
 from freezelint.facts import is_frozen, is_toggled, subjects
+from freezelint.facts.layers import numel, of_origin, span_of, spans, wholly_trained
 from freezelint.finding import Fault, Related
-from freezelint.layers import numel, of_origin, span_of, spans, wholly_trained
 from freezelint.wording import agree, line, parameters_named
 
 _LIBRARIES = {"torchvision", "timm", "transformers"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from freezelint.evidence import Group, Location, Model, OptimizerState, Step, Trace
 from freezelint.facts import is_trainable, subjects
+from freezelint.facts.layers import Span, gradient_flows, of_origin, span_of, spans
 from freezelint.finding import Fault, Related
-from freezelint.layers import Span, gradient_flows, of_origin, span_of, spans
 from freezelint.wording import agree, parameters_named
 
 _MARGIN = 1.0001

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Model, Module, Step, Trace
 from freezelint.facts import subjects
+from freezelint.facts.layers import layers, of_origin
 from freezelint.finding import Fault
-from freezelint.layers import layers, of_origin
 from freezelint.wording import listing
 
 # Containers have no use for their children but to hold them, or run them all: any name will do.

@@ -9,8 +9,7 @@ from itertools import pairwise
 
 from freezelint.evidence import Event, Model, Step, Trace
 from freezelint.facts import is_frozen, is_toggled, is_trainable, subjects, wholly_frozen
-from freezelint.finding import Fault, Related
-from freezelint.layers import (
+from freezelint.facts.layers import (
     Layer,
     gradient_flows,
     layers,
@@ -20,6 +19,7 @@ from freezelint.layers import (
     spans,
     wholly_trained,
 )
+from freezelint.finding import Fault, Related
 from freezelint.wording import agree, line, parameters_named
 
 _NUMBER = re.compile(r"\d+")

@@ -7,8 +7,8 @@ from math import isclose
 
 from freezelint.evidence import Model, OptimizerState, Step, Trace
 from freezelint.facts import subjects
+from freezelint.facts.layers import layers, numel, of_origin, parameters_of, tail, wholly_trained
 from freezelint.finding import Fault, Related
-from freezelint.layers import layers, numel, of_origin, parameters_of, tail, wholly_trained
 from freezelint.wording import parameters_named
 
 # Optimizers whose update does not grow with the gradient: at a small rate a wild first gradient does no harm.

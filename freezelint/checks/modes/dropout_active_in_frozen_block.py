@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from freezelint.evidence import Location, Model, Module, Step, Trace
 from freezelint.facts import is_toggled
+from freezelint.facts.norms import frozen_paths, in_train_mode, is_bystander, related, shown
 from freezelint.finding import Fault
-from freezelint.norms import frozen_paths, in_train_mode, is_bystander, related, shown
 from freezelint.wording import agree, line, listing, plural
 
 

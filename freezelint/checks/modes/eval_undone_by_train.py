@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from freezelint.evidence import Event, Trace
+from freezelint.facts.norms import Drift, drifting, drifts, keep_in_eval, place, related
 from freezelint.finding import Fault
-from freezelint.norms import Drift, drifting, drifts, keep_in_eval, place, related
 from freezelint.wording import agree, line, listing
 
 

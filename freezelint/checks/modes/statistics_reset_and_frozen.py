@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from freezelint.evidence import Model, Module, Norm, Step, Trace
+from freezelint.facts.norms import layers_named, place, related
 from freezelint.finding import Fault
-from freezelint.norms import layers_named, place, related
 from freezelint.wording import agree
 
 _NEGLIGIBLE = 0.01  # weight of the initial value below which a calibration counts as complete

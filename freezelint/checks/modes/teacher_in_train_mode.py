@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from freezelint.evidence import Location, Model, Module, Step, Trace
 from freezelint.facts import is_trainable
-from freezelint.finding import Fault
-from freezelint.norms import (
+from freezelint.facts.norms import (
     drifting,
     in_train_mode,
     is_bystander,
@@ -18,6 +17,7 @@ from freezelint.norms import (
     shown,
     updates_statistics,
 )
+from freezelint.finding import Fault
 from freezelint.wording import agree, line, listing, plural
 
 

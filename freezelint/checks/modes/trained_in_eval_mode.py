@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from freezelint.evidence import Event, Location, Model, Module, Step, Trace
+from freezelint.facts.norms import came_with_loading, last_mode, layers_named, related
 from freezelint.finding import Fault
-from freezelint.norms import came_with_loading, last_mode, layers_named, related
 from freezelint.wording import agree, line, plural
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Location, OptimizerState, Step, Trace
 from freezelint.facts import is_trainable, subjects
+from freezelint.facts.unheld import held_in_any_step, placements, updated_by_hand
 from freezelint.finding import Fault, Related
-from freezelint.unheld import held_in_any_step, placements, updated_by_hand
 from freezelint.wording import line, parameters_named
 
 

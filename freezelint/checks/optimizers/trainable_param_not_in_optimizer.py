@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Model, Optimizer, Step, Trace
 from freezelint.facts import subjects, trains
+from freezelint.facts.unheld import arrival, holders_of, last_built, left_out
 from freezelint.finding import Fault, Related
-from freezelint.unheld import arrival, holders_of, last_built, left_out
 from freezelint.wording import agree, line, parameters_named
 
 

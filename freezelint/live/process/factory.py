@@ -1,0 +1,124 @@
+"""Running a factory: code of the user's that returns a model, its optimizer, and one step of training."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from freezelint.errors import BadInputError
+from freezelint.evidence import Failure, Location
+from freezelint.live.reading.places import shown_path
+
+_WANTED = "it must return `(model, optimizer, step)`, or an object with these attributes"
+
+
+def run_factory(target: str, recorder: Any, steps: int) -> Failure | None:
+    """Build and train for some steps. A failure where the factory does not return what it should; the user's
+    exceptions pass through.
+
+    Where `step()` leaves `optimizer.step()` to its caller, it is called, and gradients are cleared before the
+    next one.
+    """
+    place, _, name = target.rpartition(":")
+    build = _find(_load(place), name, target)
+    try:
+        inspect.signature(build).bind()
+    except TypeError as error:
+        return _refused(f"`{target}` must be callable without arguments: {error}", build)
+    built = build()
+    parts = built if isinstance(built, (tuple, list)) else _attributes(built)
+    if len(parts) != 3:
+        return _refused(f"`{target}` returned {_told(built)}; {_WANTED}", build)
+    model, optimizer, step = parts
+    if not isinstance(model, nn.Module):
+        return _refused(f"`{target}` returned {_told(model)} as its model; {_WANTED}", build)
+    if not (callable(getattr(optimizer, "step", None)) and callable(getattr(optimizer, "zero_grad", None))):
+        return _refused(f"`{target}` returned {_told(optimizer)} as its optimizer; {_WANTED}", build)
+    if not callable(step):
+        return _refused(
+            f"`{target}` returned {_told(step)} as its step, which cannot be called; {_WANTED}", build
+        )
+    recorder.watch(model, optimizer)
+    _train(optimizer, step, steps)
+    return None
+
+
+def _train(optimizer: Any, step: Callable[[], Any], steps: int) -> None:
+    taken: list[None] = []
+    if hasattr(optimizer, "register_step_post_hook"):
+        optimizer.register_step_post_hook(lambda *_: taken.append(None))
+    for _ in range(steps):
+        before = len(taken)
+        step()
+        if len(taken) == before:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def _load(place: str) -> types.ModuleType:
+    """The module at a path or under a dotted name."""
+    if not Path(place).is_file():
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if error.name and f"{place}.".startswith(f"{error.name}."):
+                raise BadInputError(
+                    f"there is no module {error.name!r} in {sys.path[0] or '.'} nor among what is installed"
+                ) from error
+            raise
+    path = str(Path(place).absolute())
+    name = Path(path).stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadInputError(f"{place} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Registered like any import: pickling and multiprocessing look for it there.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _find(module: types.ModuleType, name: str, target: str) -> Callable[[], Any]:
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    if found is not None:
+        raise BadInputError(f"{target}: `{name}` is {_told(found)}, not a function that builds a model")
+    functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+    near = difflib.get_close_matches(name, functions, n=1, cutoff=0.4)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    raise BadInputError(f"{target}: there is no `{name}` in {target.rpartition(':')[0]}{hint}")
+
+
+def _attributes(built: Any) -> tuple[Any, ...]:
+    names = ("model", "optimizer", "step")
+    return tuple(getattr(built, name) for name in names if hasattr(built, name))
+
+
+def _refused(message: str, build: Callable[[], Any]) -> Failure:
+    code = getattr(inspect.unwrap(build), "__code__", None)
+    where = (
+        Location(shown_path(code.co_filename), code.co_firstlineno, function=code.co_name) if code else None
+    )
+    return Failure("bad-factory", message, where)
+
+
+def _told(value: Any) -> str:
+    """What a value is, in a few words."""
+    if value is None:
+        return "None"
+    if isinstance(value, (tuple, list)):
+        kinds = ", ".join(type(item).__name__ for item in value[:5])
+        return f"a {type(value).__name__} of {len(value)} ({kinds})"
+    return f"an object of class {type(value).__name__}"
