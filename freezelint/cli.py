@@ -11,6 +11,8 @@ import click
 from freezelint import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from freezelint.config import Config
     from freezelint.evidence import Trace
     from freezelint.live.settings import LiveSettings
@@ -133,7 +135,7 @@ def check(context: click.Context, /, targets: tuple[str, ...], **given: Any) -> 
     if output is None:
         _terminal.write(report)
     else:
-        output.write_text(report, encoding="utf-8")
+        _save(report, output)
     exit_zero = config.exit_zero if given["exit_zero"] is None else given["exit_zero"]
     return FOUND if outcome.findings and not exit_zero else CLEAN
 
@@ -203,8 +205,9 @@ def _arguments(context: click.Context, planned: Sequence[Script | Factory]) -> t
     return arguments
 
 
-def _output(given: str | None) -> Any:
+def _output(given: str | None) -> Path | None:
     """Where to write; asked before anything runs, so that no long run is lost on a misspelt directory."""
+    import os
     from pathlib import Path
 
     from freezelint.errors import BadInputError
@@ -214,7 +217,26 @@ def _output(given: str | None) -> Any:
     path = Path(given)
     if not path.parent.is_dir():
         raise BadInputError(f"--output-file {given}: there is no directory {path.parent}")
+    try:
+        writable = os.access(path if path.exists() else path.parent, os.W_OK)
+    except OSError as error:  # the name is too long
+        raise _unwritable(path, error.strerror) from error
+    if not writable:
+        raise _unwritable(path, "no permission to write there")
     return path
+
+
+def _save(report: str, path: Path) -> None:
+    try:
+        path.write_text(report, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error.strerror) from error
+
+
+def _unwritable(path: Path, reason: str | None) -> Exception:
+    from freezelint.errors import BadInputError
+
+    return BadInputError(f"--output-file {path}: cannot write the report: {reason}; name another file")
 
 
 def _watched(

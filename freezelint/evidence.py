@@ -8,7 +8,7 @@ is established. Things refer to each other by their index in the trace, so that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -119,9 +119,8 @@ class Module:
     parameters: tuple[int, ...] = ()
     norm: Norm | None = None
     dropout: float | None = None  # probability, for dropout and stochastic depth
-    overrides_train: bool = (
-        False  # its class (or an ancestor module's class in the model) defines its own `train()`
-    )
+    # its class (or an ancestor module's class in the model) defines its own `train()`
+    overrides_train: bool = False
     assigned: int | None = None  # the "replaced" event that put it where it is
 
 
@@ -186,7 +185,6 @@ class Optimizer:
     groups: tuple[Group, ...]
     built: int | None = None  # event
     added: tuple[int, ...] = ()  # "group-added" events
-    wrapper_filters: bool = False  # a trainer built it, not the user's code
 
 
 @dataclass(frozen=True)
@@ -208,22 +206,19 @@ class Event:
     kind: EventKind
     location: Location | None
     parameters: tuple[int, ...] = ()
-    modules: tuple[
-        tuple[int, str], ...
-    ] = ()  # (model, path): for modes the receiver of the call, e.g. (0, "") for `model.train()`
+    # (model, path): for modes the receiver of the call, e.g. (0, "") for `model.train()`
+    modules: tuple[tuple[int, str], ...] = ()
     optimizer: int | None = None
     name: str = ""  # see `EventKind`; for modes and flags the library that sets them, empty for user code
     value: str = ""
     steps_before: int = 0
-    patterns: tuple[
-        str, ...
-    ] = ()  # substrings or prefixes that the enclosing condition compares parameter names with
+    # substrings or prefixes that the enclosing condition compares parameter names with
+    patterns: tuple[str, ...] = ()
     zipped: bool = False  # the enclosing loop pairs modules with parameters by `zip`
     says: Intent | None = None  # what the surrounding code claims to do (function name or comment)
     says_where: str = ""  # the words that claim it, e.g. "function `freeze_backbone`"
-    only_writes: bool | None = (
-        None  # the one constant that this function ever writes to requires_grad, if there is just one
-    )
+    # the one constant that this function ever writes to requires_grad, if there is just one
+    only_writes: bool | None = None
     wholly_frozen: bool | None = None  # for modes: every parameter of the receiver was frozen at that moment
     before_forward: bool = False  # no module had run yet
 
@@ -235,9 +230,8 @@ class ParameterState:
     trainable: bool | None
     cause: int | None = None
     gradient: Gradient = "unknown"
-    moved: bool | None = (
-        None  # by `optimizer.step()` where an optimizer holds it; else by anything between two steps
-    )
+    # by `optimizer.step()` where an optimizer holds it; else by anything between two steps
+    moved: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -303,9 +297,8 @@ class Step:
     modules: dict[int, dict[str, ModuleState]]  # model -> path -> state
     optimizers: tuple[OptimizerState, ...] = ()
     leaves: tuple[GradientLeaf, ...] = ()
-    loss_reaches_nothing: bool | None = (
-        None  # backward started from a leaf: the loss is not connected to any parameter
-    )
+    # backward started from a leaf: the loss is not connected to any parameter
+    loss_reaches_nothing: bool | None = None
 
     def module(self, model: int, path: str) -> ModuleState | None:
         return self.modules.get(model, {}).get(path)
@@ -326,14 +319,6 @@ class Step:
     @property
     def stepping(self) -> OptimizerState | None:
         return next((state for state in self.optimizers if state.stepping), None)
-
-    def group_of(self, parameter: int) -> Group | None:
-        """The first group that holds the parameter."""
-        for state in self.optimizers:
-            for group in state.groups:
-                if parameter in group.parameters:
-                    return group
-        return None
 
 
 @dataclass(frozen=True)
@@ -380,11 +365,9 @@ class Trace:
     steps: tuple[Step, ...] = ()
     limits: tuple[Limit, ...] = ()
     failure: Failure | None = None
-    pending_unfreezes: tuple[
-        Location, ...
-    ] = ()  # statements that unfreeze something and that have not run yet
+    # statements that unfreeze something and that have not run yet
+    pending_unfreezes: tuple[Location, ...] = ()
     steps_done: int = 0
-    step_seconds: float | None = field(default=None, compare=False)
 
     def event(self, index: int | None) -> Event | None:
         return None if index is None else self.events[index]

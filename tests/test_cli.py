@@ -195,6 +195,14 @@ BAD = [
         "--output-file gone/report: there is no directory gone",
     ),
     (["check", "--run", "clean.py", "-o", "empty"], "Invalid value for '-o' / '--output-file'"),
+    (
+        ["check", "--run", "clean.py", "-o", "r" * 999],
+        "cannot write the report: File name too long; name another file",
+    ),
+    (
+        ["check", "--run", "spoiling.py", "-q", "-o", "report"],
+        "--output-file report: cannot write the report: Is a directory; name another file",
+    ),
     (["chekc"], "No such command 'chekc'"),
     (["rule"], "Name one rule, or all of them with --all."),
     (["rule", "FRZ201", "--all"], "Name one rule, or all of them with --all."),
@@ -211,6 +219,7 @@ def test_bad_input(
     (project / "binary").write_bytes(b"\x7fELF\x00\x01")
     (project / "latin.py").write_bytes("# é\n".encode("latin-1"))
     (project / "book.ipynb").write_text("{}")
+    (project / "spoiling.py").write_text("import os\nos.mkdir('report')\n")
     status = main(arguments)
     printed = capsys.readouterr()
     assert (status, printed.out) == (2, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from freezelint.evidence import Event, Model, Module, ModuleState, Step, Trace
+from freezelint.evidence import Model, Module, ModuleState, Step, Trace
 
 
 def is_frozen(step: Step, parameter: int) -> bool:
@@ -127,10 +127,3 @@ def subject(trace: Trace, parameter: int) -> str:
 def subjects(trace: Trace, parameters: Iterable[int]) -> tuple[str, ...]:
     """`subject` of each."""
     return tuple(subject(trace, parameter) for parameter in parameters)
-
-
-def last_before(trace: Trace, event: Event, *kinds: str) -> Iterator[Event]:
-    """Earlier events of these kinds, the latest first."""
-    for earlier in reversed(trace.events[: event.index]):
-        if earlier.kind in kinds:
-            yield earlier

@@ -304,7 +304,7 @@ def _right_with(event: Event, freeze: Event) -> bool:
 
 
 def _has_twin(trace: Trace, model: Model, path: str, parameters: list[int]) -> bool:
-    """Whether some other module has parameters of the same shapes in the same order, as a copy has."""
+    """Whether some other module has parameters of the same shapes in the same order or by the same names."""
     shapes = [trace.parameters[p].shape for p in parameters]
     own = set(parameters)
     for other in trace.models:
@@ -315,7 +315,26 @@ def _has_twin(trace: Trace, model: Model, path: str, parameters: list[int]) -> b
             same = len(candidates) == len(shapes) and own.isdisjoint(candidates)
             if same and [trace.parameters[p].shape for p in candidates] == shapes:
                 return True
-    return False
+    return any(_has_namesakes(trace, other, path, parameters) for other in trace.models)
+
+
+def _has_namesakes(trace: Trace, other: Model, path: str, parameters: list[int]) -> bool:
+    """The same by names: what the twin shares with yet another module counts as its own, too."""
+    own, start = set(parameters), len(path) + 1 if path else 0
+    shapes = {
+        name: trace.parameters[p].shape
+        for p in other.parameters
+        if p not in own
+        for name in trace.parameters[p].paths
+    }
+    wanted = {
+        name[start:]: trace.parameters[p].shape
+        for p in parameters
+        for name in trace.parameters[p].paths
+        if _inside(name, path)
+    }
+    prefixes = (f"{module.path}." if module.path else "" for module in other.modules)
+    return any(all(shapes.get(at + name) == shape for name, shape in wanted.items()) for at in prefixes)
 
 
 def _same_span(one: Location, other: Location | None) -> bool:

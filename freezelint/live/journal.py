@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,11 @@ from freezelint.evidence import Event, EventKind, Location
 _IN_LOOPS: frozenset[EventKind] = frozenset(
     {"frozen", "unfrozen", "no-effect", "to-train", "to-eval", "norm-set"}
 )
+_CHANGES: frozenset[EventKind] = frozenset(
+    {"frozen", "unfrozen", "to-train", "to-eval", "replaced", "group-added", "optimizer-built", "norm-set"}
+)
 _MOST = 5000
+_MOST_OF_ONE = 50  # events of one kind that one statement makes in turns with others
 UNRECORDED = -1
 
 
@@ -56,12 +61,16 @@ class Journal:
         self.steps = 0
         self.forwarded = False
         self.overflow = False
+        self.on_change: Callable[[], None] = lambda: None
         self._open: dict[tuple[Any, ...], Record] = {}
+        self._of_one: dict[tuple[EventKind, Location | None], list[Record]] = {}
 
     def add(self, kind: EventKind, location: Location | None, *, key: str = "", **details: Any) -> Record:
         """Append an event, or continue the one that the same statement began. `key` keeps apart what must not
         be merged.
         """
+        if kind in _CHANGES:
+            self.on_change()
         if kind not in _IN_LOOPS:
             self._open.clear()
             return self._append(kind, location, details)
@@ -72,10 +81,15 @@ class Journal:
         return record
 
     def _append(self, kind: EventKind, location: Location | None, details: dict[str, Any]) -> Record:
+        same = self._of_one.setdefault((kind, location), [])
+        if len(same) >= _MOST_OF_ONE:
+            # A loop without end repeats itself: its latest event stands for all that follow.
+            return same[-1]
         if len(self.records) >= _MOST:
-            # Endless toggling must not fill the memory: what comes now is no cause of anything.
+            # Memory has an end too: what comes now is no cause of anything.
             self.overflow = True
             return Record(UNRECORDED, kind, location, self.steps, not self.forwarded, details=details)
         record = Record(len(self.records), kind, location, self.steps, not self.forwarded, details=details)
         self.records.append(record)
+        same.append(record)
         return record

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from freezelint.errors import BadInputError
+from freezelint.live.stepping import inner_optimizers, optimizers_in
 
 
 class Kept:
@@ -24,11 +29,14 @@ class Kept:
     write to them (`guard`).
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
-        held = [p for group in optimizer.param_groups for p in group["params"]]
+    def __init__(self, model: nn.Module, optimizer: Any) -> None:
+        _refuse_lazy(model)
+        optimizers = _with_inner(optimizers_in(optimizer))
+        held = [p for each in optimizers for group in each.param_groups for p in group["params"]]
         parameters = list({id(p): p for p in (*model.parameters(), *held)}.values())
         changing = {id(p) for p in held} | {id(p) for p in parameters if p.requires_grad}
         still = [p for p in parameters if id(p) not in changing]
+        seen = {id(p) for p in parameters}  # kept already: groups and states refer to them
         self.guard = _CopyOnWrite(still)
         self._undo: list[Callable[[], None]] = [
             *(
@@ -40,15 +48,24 @@ class Kept:
             *(_flag(parameter) for parameter in parameters),
             *(_mode(module) for module in model.modules()),
             *(_members(module) for module in model.modules()),
-            *_optimizer(optimizer),
+            *(undo for each in optimizers for undo in _optimizer(each, seen)),
             *_generators(),
+            self.guard.restore,
         ]
 
     def restore(self) -> None:
+        """Bring everything back. What fails keeps nothing else from it; the first failure is raised at the
+        end.
+        """
+        failed: list[Exception] = []
         with torch.no_grad():
             for undo in self._undo:
-                undo()
-            self.guard.restore()
+                try:
+                    undo()
+                except Exception as error:
+                    failed.append(error)
+        if failed:
+            raise failed[0]
 
 
 class _CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -82,23 +99,64 @@ class _CopyOnWrite(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tensor.copy_(copy)
 
 
+def _refuse_lazy(model: nn.Module) -> None:
+    """What a first forward pass makes of a lazy module (its class, its shapes) cannot be taken back."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise BadInputError(
+                f"`{name}` belongs to a lazy module and has no shape yet, so that the audit could not put it "
+                "back: run the model on one batch first, then build the optimizer"
+            )
+
+
+def _with_inner(optimizers: list[Optimizer]) -> list[Optimizer]:
+    """These, and what they wrap: SAM's base optimizer has groups and a state of its own."""
+    found: dict[int, Optimizer] = {}
+    pending = list(optimizers)
+    while pending:
+        optimizer = pending.pop(0)
+        if id(optimizer) not in found:
+            found[id(optimizer)] = optimizer
+            pending += inner_optimizers(optimizer)
+    return list(found.values())
+
+
 def _tensor(tensor: torch.Tensor) -> Callable[[], None]:
     """The values, in the memory where they were: a step may also have put other memory in place."""
-    memory, copy = tensor.detach(), tensor.detach().to("cpu", copy=True)
+    memory = tensor.detach()
+    written = _written_once(memory)
+    copy = written.to("cpu", copy=True)
 
     def restore() -> None:
-        memory.copy_(copy)
-        if tensor.untyped_storage()._cdata != memory.untyped_storage()._cdata:
+        written.copy_(copy)
+        if not _share_memory(tensor, memory):
             tensor.data = memory
 
     return restore
+
+
+def _share_memory(tensor: torch.Tensor, other: torch.Tensor) -> bool:
+    if tensor.layout is not torch.strided or other.layout is not torch.strided:
+        return False  # writing to a sparse tensor gives it other memory
+    return bool(tensor.untyped_storage()._cdata == other.untyped_storage()._cdata)
+
+
+def _written_once(tensor: torch.Tensor) -> torch.Tensor:
+    """The part of an expanded tensor that stands for all of it: torch refuses to write the same memory
+    twice.
+    """
+    if tensor.layout is torch.strided:
+        for axis, (size, stride) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
+            if stride == 0 and size > 1:
+                tensor = tensor.narrow(axis, 0, 1)
+    return tensor
 
 
 def _alias(parameter: nn.Parameter) -> Callable[[], None]:
     memory = parameter.detach()
 
     def restore() -> None:
-        if parameter.untyped_storage()._cdata != memory.untyped_storage()._cdata:
+        if not _share_memory(parameter, memory):
             parameter.data = memory
 
     return restore
@@ -106,12 +164,13 @@ def _alias(parameter: nn.Parameter) -> Callable[[], None]:
 
 def _gradient(parameter: nn.Parameter) -> Callable[[], None]:
     gradient = parameter.grad
-    copy = None if gradient is None else gradient.detach().to("cpu", copy=True)
+    written = None if gradient is None else _written_once(gradient.detach())
+    copy = None if written is None else written.to("cpu", copy=True)
 
     def restore() -> None:
-        if gradient is not None and copy is not None:
-            gradient.detach().copy_(copy)
         parameter.grad = gradient
+        if written is not None and copy is not None:
+            written.copy_(copy)
 
     return restore
 
@@ -137,9 +196,13 @@ def _mode(module: nn.Module) -> Callable[[], None]:
 
 
 def _members(module: nn.Module) -> Callable[[], None]:
-    """Parameters, buffers and children that the step added, took away or exchanged."""
+    """Parameters, buffers and children that the step added, took away or exchanged.
+
+    Those of a scripted module are no dictionaries, and cannot be exchanged.
+    """
+    tables: tuple[Any, ...] = (module._parameters, module._buffers, module._modules)
     members: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        (table, dict(table)) for table in (module._parameters, module._buffers, module._modules)
+        (table, dict(table)) for table in tables if isinstance(table, dict)
     ]
 
     def restore() -> None:
@@ -151,33 +214,60 @@ def _members(module: nn.Module) -> Callable[[], None]:
     return restore
 
 
-def _optimizer(optimizer: Optimizer) -> list[Callable[[], None]]:
-    groups = [({**group}, list(group["params"])) for group in optimizer.param_groups]
-    states = [(parameter, _state(state)) for parameter, state in optimizer.state.items()]
+def _optimizer(optimizer: Optimizer, seen: set[int]) -> Iterator[Callable[[], None]]:
+    groups, state = optimizer.param_groups, optimizer.state
 
     def restore() -> None:
-        del optimizer.param_groups[len(groups) :]
-        for group, (kept, parameters) in zip(optimizer.param_groups, groups, strict=True):
-            group.clear()
-            group.update(kept, params=parameters)
-        optimizer.state.clear()
-        for parameter, bring_back in states:
-            optimizer.state[parameter] = bring_back()
+        if optimizer.param_groups is not groups:
+            optimizer.param_groups = groups
+        if optimizer.state is not state:
+            optimizer.state = state
 
-    rates = [_tensor(v) for group, _ in groups for v in group.values() if isinstance(v, torch.Tensor)]
-    return [restore, *rates]
+    yield restore
+    yield from _contents(groups, seen)
+    yield from _contents(state, seen)
 
 
-def _state(state: dict[str, Any]) -> Callable[[], dict[str, Any]]:
-    values = dict(state)
-    tensors = [_tensor(value) for value in values.values() if isinstance(value, torch.Tensor)]
+def _contents(value: Any, seen: set[int]) -> Iterator[Callable[[], None]]:
+    """What tensors and containers hold, at any depth, each put back in place. `seen` are ids of what is kept
+    already.
+    """
+    if id(value) in seen:
+        return
+    inside: Iterable[Any] = ()
+    if isinstance(value, torch.Tensor):
+        yield _tensor(value)
+    elif isinstance(value, dict):
+        yield _entries(value)
+        inside = value.values()
+    elif isinstance(value, (list, deque)):
+        yield _items(value)
+        inside = value
+    elif isinstance(value, tuple):
+        inside = value
+    else:
+        return
+    seen.add(id(value))
+    for item in inside:
+        yield from _contents(item, seen)
 
-    def restore() -> dict[str, Any]:
-        for undo in tensors:
-            undo()
-        state.clear()
-        state.update(values)
-        return state
+
+def _entries(table: dict[Any, Any]) -> Callable[[], None]:
+    kept = dict(table)
+
+    def restore() -> None:
+        table.clear()
+        table.update(kept)
+
+    return restore
+
+
+def _items(sequence: list[Any] | deque[Any]) -> Callable[[], None]:
+    kept = list(sequence)
+
+    def restore() -> None:
+        sequence.clear()
+        sequence.extend(kept)
 
     return restore
 

@@ -5,20 +5,22 @@ model.
 from __future__ import annotations
 
 import os
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from freezelint.errors import BadInputError
 from freezelint.evidence import Event, Failure, Limit, Location, Origin, Step, Trace
 from freezelint.evidence import Optimizer as OptimizerEvidence
 from freezelint.live.inventory import Causes, Inventory
-from freezelint.live.journal import Journal, Record
+from freezelint.live.journal import UNRECORDED, Journal, Record
 from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.reading.pending import freezes_ahead, pending_unfreezes
@@ -43,10 +45,15 @@ _PATIENCE = 5
 class Recorder:
     """Context manager around a training run.
 
+    Recorders may nest; the innermost one counts steps. torch is patched as a whole, so there is one
+    thread at a time.
+
     `on_progress` hears what is going on, `on_trace` gets the evidence so far after each construction of an
     optimizer and each recorded step (a run may die at any moment), `on_done` is called when enough steps were
     seen.
     """
+
+    _open: ClassVar[list[Recorder]] = []
 
     def __init__(
         self,
@@ -63,7 +70,9 @@ class Recorder:
         self._steps: list[Step] = []
         self._suspects: list[list[Suspect]] = []  # those of each recorded step, in the order of its leaves
         self._pid = os.getpid()
-        self._stack = ExitStack()
+        self._patches = Patches()
+        self._closed = False
+        self.thread = 0
         self.ledger = Ledger()
         self.journal = Journal()
         self.inventory = Inventory(self.ledger)
@@ -92,11 +101,19 @@ class Recorder:
             self.forwards,
             self.optimizers,
         )
-        self._fingerprint: object = None
+        # How often a state of flags, modes and groups has been watched, and whether the next step must show a
+        # new one.
+        self._watched: Counter[int] = Counter()
+        self._tentative = False
+        self.journal.on_change = self._changed
 
     def __enter__(self) -> Recorder:
-        patches = Patches()
-        self._stack.callback(patches.undo)
+        if self._open and self._open[-1].thread != threading.get_ident():
+            raise BadInputError(
+                "another thread is being watched: torch can be watched from one thread at a time"
+            )
+        self.thread = threading.get_ident()
+        self._open.append(self)
         for watcher in (
             self.flags,
             self.modes,
@@ -106,14 +123,23 @@ class Recorder:
             self.forwards,
             self.optimizers,
         ):
-            watcher.install(patches)
-        self._run_eagerly(patches)
+            watcher.install(self._patches)
+        self._run_eagerly(self._patches)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        """What was replaced is put back in reverse order, also where recorders end in another order
+        than they began.
+        """
+        self.recording = False
+        self._closed = True
+        self.forwards.begin_step()
+        self.graph.release()
+        self._stepper.release()
+        while self._open and self._open[-1]._closed:
+            self._open.pop()._patches.undo()
 
     def _run_eagerly(self, patches: Patches) -> None:
         """Compiled code calls no Python: under observation `torch.compile` falls back to eager."""
@@ -216,9 +242,7 @@ class Recorder:
         ]
         limits += self._limits.values()
         if self.journal.overflow:
-            limits.append(
-                Limit("events", "the run changes flags and modes so often that only the first were recorded")
-            )
+            limits.append(Limit("events", "more happened than is kept: only what came first was looked at"))
         return limits
 
     def _take_stock(self) -> None:
@@ -235,6 +259,11 @@ class Recorder:
         """A step begins: what ran without gradients before the first one was preparation (a calibration, a
         sanity check).
         """
+        if self._tentative:
+            self._tentative = False
+            if self._watched[self._stepper.fingerprint()] >= _RECORDED:
+                self.recording = False
+                return
         if not self.journal.steps:
             self.forwards.begin_step()
         self.journal.forwarded = True
@@ -283,7 +312,9 @@ class Recorder:
         event = self.journal.add("stepped", user_location(), optimizer=built.index)
         if self.recording:
             self._take_stock()
-            self._append(self._stepper.step(len(self._steps), "step", event.index, optimizer))
+            index = None if event.index == UNRECORDED else event.index
+            self._append(self._stepper.step(len(self._steps), "step", index, optimizer))
+            self._watched[self._stepper.fingerprint()] += 1
         self.journal.steps += 1
         self._on_progress(f"step {built.steps} of {self._settings.steps}")
         self._continue()
@@ -291,12 +322,9 @@ class Recorder:
     def _continue(self) -> None:
         """Decide whether to watch the next step, and whether to stop."""
         recorded = self.recording
-        now = self._stepper.fingerprint()
         counts = [built.steps for built, _ in self.optimizers.alive()]
         self.recording = min(counts, default=0) < _RECORDED and max(counts, default=0) < _RECORDED * _PATIENCE
-        self.recording = self.recording or now != self._fingerprint
-        if recorded or self.recording:
-            self._fingerprint = now
+        self._tentative = False
         self.forwards.begin_step()
         self.graph.begin_step()
         if recorded:
@@ -305,10 +333,19 @@ class Recorder:
         if min(counts, default=0) >= wanted or max(counts, default=0) >= wanted * _PATIENCE:
             self._on_done()
 
+    def _changed(self) -> None:
+        """A flag, a mode or a group was set: the next step is watched, if it shows a state not seen
+        before.
+        """
+        if not self.recording:
+            self.recording = self._tentative = True
+
     @property
     def _observing(self) -> bool:
-        """False in a process forked from the one that is audited (a data loader's worker)."""
-        return os.getpid() == self._pid
+        """False in a process forked from the one that is audited (a data loader's worker), and while another
+        recorder watches inside this one.
+        """
+        return os.getpid() == self._pid and self._open[-1:] == [self]
 
     @property
     def recording(self) -> bool:

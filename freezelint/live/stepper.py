@@ -79,16 +79,20 @@ class Stepper:
             loss_reaches_nothing=self._graph.loss_reaches_nothing,
         )
 
-    def fingerprint(self) -> object:
+    def release(self) -> None:
+        """Let go of every tensor."""
+        self._frozen = self._unheld = Digests()
+
+    def fingerprint(self) -> int:
         """Changes when the trainable set, a mode or a group changes."""
-        flags: list[object] = []
+        flags: list[int] = []
         for _, _, module in self._inventory.modules():
             flags.append(module.training)
             flags.extend(p.requires_grad for p in module._parameters.values() if p is not None)
         for _, optimizer in self._optimizers.alive():
             flags.append(id(optimizer))
             flags.extend(len(group["params"]) for group in optimizer.param_groups)
-        return flags
+        return hash(tuple(flags))
 
     def _parameters(self, held: set[int]) -> dict[int, ParameterState]:
         living = [

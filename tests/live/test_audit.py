@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import random
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -205,3 +207,88 @@ def test_select_chooses_the_rules() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     report = freezelint.audit(model, optimizer, lambda: loss_of(model).backward(), select=["FRZ2"])
     assert [finding.code for finding in report] == ["FRZ201"]
+
+
+def test_does_not_step_where_a_scaler_has_skipped_the_step() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1e38)
+    finite = []
+
+    def step() -> None:
+        finite.append(bool(model.weight.isfinite().all()))
+        optimizer.zero_grad()
+        scaler.scale(model(torch.full((4, 2), 100.0)).sum() * 1e3).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    assert freezelint.audit(model, optimizer, step).trace.steps_done == 0
+    assert finite == [True, True]
+
+
+def test_steps_an_object_around_an_optimizer_and_restores_what_is_inside() -> None:
+    class Wrapper:
+        def __init__(self) -> None:
+            self.inner = torch.optim.AdamW(model.parameters(), lr=0.1)
+
+        def step(self) -> None:
+            self.inner.step()
+
+        def zero_grad(self) -> None:
+            self.inner.zero_grad()
+
+    model = Net()
+    wrapper = Wrapper()
+    before = everything(model, wrapper.inner)
+    report = freezelint.audit(model, wrapper, lambda: loss_of(model).backward())
+    assert report.trace.steps_done == 2
+    assert_same(everything(model, wrapper.inner), before)
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "step", "complaint"),
+    [
+        (3, None, print, "model must be a torch.nn.Module, and is of class int"),
+        (Net(), None, print, "optimizer must have `step` and `zero_grad`, and is None"),
+        (Net(), [], print, "optimizer must be a torch.optim.Optimizer, .* and is of class list"),
+        (Net(), torch.optim.SGD(Net().parameters()), 3, "step must be a function .*, and is of class int"),
+    ],
+)
+def test_refuses_other_arguments(model: Any, optimizer: Any, step: Any, complaint: str) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        freezelint.audit(model, optimizer, step)
+
+
+def test_watch_refuses_other_arguments() -> None:
+    with (
+        pytest.raises(
+            TypeError, match=r"optimizer must be a torch\.optim\.Optimizer, .* and is of class list"
+        ),
+        freezelint.watch(Net(), []),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("watching", [False, True], ids=["audit", "watch"])
+def test_a_report_keeps_nothing_alive(watching: bool) -> None:
+    def run() -> tuple[freezelint.Report, list[weakref.ref[Any]]]:
+        model = Net()
+        optimizer = torch.optim.SGD(model.head.parameters(), lr=0.1)
+        batch = torch.randn(4, 3, 8, 8, requires_grad=True)
+
+        def step() -> None:
+            model(batch).sum().backward()
+            optimizer.step()
+
+        if watching:
+            with freezelint.watch(model, optimizer) as report:
+                step()
+                step()
+        else:
+            report = freezelint.audit(model, optimizer, step)
+        return report, [weakref.ref(each) for each in (model, optimizer, batch, *model.parameters())]
+
+    report, references = run()
+    gc.collect()
+    assert [reference() for reference in references] == [None] * len(references)
+    assert report.trace.steps_done == 2

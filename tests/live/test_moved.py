@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import torch
 
 from freezelint.live.moved import Digests
@@ -51,6 +53,14 @@ def test_values_that_cannot_be_read_are_unknown() -> None:
 def test_a_lazy_parameter_is_unknown() -> None:
     weight = torch.nn.LazyLinear(2).weight
     assert Digests([weight]).compare() == {id(weight): None}
+
+
+def test_keeps_nothing_alive() -> None:
+    staying, leaving = torch.zeros(2), torch.zeros(2)
+    before, gone = Digests([staying, leaving]), weakref.ref(leaving)
+    del leaving
+    assert gone() is None
+    assert before.compare() == {id(staying): False}
 
 
 def test_nothing_to_compare() -> None:

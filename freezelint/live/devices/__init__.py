@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from freezelint.errors import BadInputError
 from freezelint.live.devices.cuda_stand_ins import replace_cuda
-from freezelint.live.patching import Patches
+from freezelint.live.patching import Patches, is_pass_through, passes_through
 
 _ASK_DRIVER = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
@@ -124,11 +124,12 @@ class _Placement(TorchFunctionMode):
 
         original = patches.replace(torch.autograd, "_engine_run_backward", run_engine)
 
+    @passes_through
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         try:
             handler = self._handled[func]
         except KeyError:
-            handler = self._handled[func] = self._handler(func)
+            handler = self._handled[func] = passes_through(self._handler(func))
         if handler is not None:
             return handler(func, args, kwargs or {})
         if not kwargs:
@@ -165,10 +166,10 @@ class _Placement(TorchFunctionMode):
 
     def _replaced(self, func: Any) -> Any:
         own = vars(torch._C.TensorBase)
-        if isinstance(func, FunctionType) and func.__module__.startswith("freezelint."):
+        if _is_replacement(func):
             return self._of_autograd.get(func.__name__, own.get(func.__name__))
         owner = getattr(func, "__self__", None)
-        if isinstance(owner, property) and getattr(owner.fget, "__module__", "").startswith("freezelint."):
+        if isinstance(owner, property) and _is_replacement(owner.fget):
             names = [name for name, value in vars(torch.Tensor).items() if value is owner and name in own]
             return getattr(own[names[0]], func.__name__) if names else None
         return None
@@ -183,6 +184,10 @@ class _Placement(TorchFunctionMode):
     def _cuda(self, _func: Any, args: Any, _kwargs: Any) -> Any:
         self._says("cuda", "")
         return args[0]
+
+
+def _is_replacement(func: Any) -> bool:
+    return isinstance(func, FunctionType) and is_pass_through(func.__code__)
 
 
 def _type(func: Any, args: Any, kwargs: Any) -> Any:

@@ -228,7 +228,6 @@ def _legacy(dtype: torch.dtype) -> type:
                 return torch.tensor(args[0], dtype=dtype)
             return torch.empty(args or 0, dtype=dtype)
 
-    LegacyTensor.__name__ = f"{str(dtype).removeprefix('torch.')} tensor"
     return LegacyTensor
 
 

@@ -1,5 +1,5 @@
-"""The process that runs the user's code under observation. Started by `freezelint.live.process.run`, with a mailbox
-to report to."""
+"""The process that runs the user's code under observation. Started by `freezelint.live.process.run`, with a
+mailbox to report to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import builtins
 import faulthandler
 import io
 import os
-import signal
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class _Child:
         """Run the user's code with the recorder watching."""
         request = self._mailbox.asked()
         target, settings = request["target"], request["settings"]
-        self._watch_for_death()
+        self._watch_for_death(settings.timeout)
         self._import_torch()
         from freezelint.live.process.spawning import one_process_runs_here
         from freezelint.live.recorder import Recorder
@@ -90,12 +90,13 @@ class _Child:
             self._mailbox.put_trace(trace)
         self.leave("done")
 
-    def _watch_for_death(self) -> None:
-        """Leave a word about where the code was, however the process dies."""
+    def _watch_for_death(self, timeout: float) -> None:
+        """Leave a word about where the code was, however the process dies, or hangs until its time is up."""
         fault = self._mailbox.fault.open("w", encoding="utf-8")
         stacks = self._mailbox.stacks.open("w", encoding="utf-8")
         faulthandler.enable(fault)
-        faulthandler.register(signal.SIGUSR1, stacks)
+        # A thread without the GIL writes this: signals, every one of them, are the script's.
+        faulthandler.dump_traceback_later(min(timeout, threading.TIMEOUT_MAX), file=stacks)
         self._kept += [fault, stacks]
         own = os.getpid()
 
@@ -133,10 +134,10 @@ class _Child:
             stepped = recorder.trace().steps_done
             if isinstance(error, SystemExit) and not error.code and stepped:
                 return None
-            if failures.is_own_fault(error):
-                raise
             if not isinstance(error, SystemExit):
                 _print_exception(error)
+            if failures.is_own_fault(error):
+                raise
             return failures.from_exception(error, target, hermetic=request["settings"].hermetic)
         return None if recorder.trace().steps_done else failures.no_step(target)
 

@@ -17,6 +17,7 @@ from torch import nn
 from freezelint.errors import BadInputError
 from freezelint.evidence import Failure, Location
 from freezelint.live.reading.places import shown_path
+from freezelint.live.stepping import optimizers_in, take_steps
 
 _WANTED = "it must return `(model, optimizer, step)`, or an object with these attributes"
 
@@ -47,21 +48,17 @@ def run_factory(target: str, recorder: Any, steps: int) -> Failure | None:
         return _refused(
             f"`{target}` returned {_told(step)} as its step, which cannot be called; {_WANTED}", build
         )
-    recorder.watch(model, optimizer)
-    _train(optimizer, step, steps)
+    inside = optimizers_in(optimizer)
+    if not inside:
+        return _refused(
+            f"`{target}` returned {_told(optimizer)} as its optimizer, which neither is nor holds a "
+            f"torch.optim.Optimizer: return the one that steps; {_WANTED}",
+            build,
+        )
+    for each in inside:
+        recorder.watch(model, each)
+    take_steps(recorder, optimizer, step, steps)
     return None
-
-
-def _train(optimizer: Any, step: Callable[[], Any], steps: int) -> None:
-    taken: list[None] = []
-    if hasattr(optimizer, "register_step_post_hook"):
-        optimizer.register_step_post_hook(lambda *_: taken.append(None))
-    for _ in range(steps):
-        before = len(taken)
-        step()
-        if len(taken) == before:
-            optimizer.step()
-            optimizer.zero_grad()
 
 
 def _load(place: str) -> types.ModuleType:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from freezelint.evidence import Failure, Location
+from freezelint.live.patching import is_pass_through
 from freezelint.live.reading.places import MOST_CALLS, Places, is_user_file, raised_at, shown_path
 
 _PACKAGE = str(Path(__file__).parents[2])
@@ -108,10 +109,11 @@ def is_own_fault(error: BaseException) -> bool:
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    inside = last is not None and last.tb_frame.f_code.co_filename.startswith(_PACKAGE)
-    # Watched calls pass through our frames on their way into C, so a plain RuntimeError there is most likely
-    # torch's.
-    return inside and isinstance(error, _OWN_FAULTS)
+    if last is None or not isinstance(error, _OWN_FAULTS):
+        return False
+    # What C refuses has no frame of its own: it seems to come from ours that the call passed through.
+    code = last.tb_frame.f_code
+    return is_ours(code.co_filename) and not is_pass_through(code)
 
 
 def is_ours(filename: str) -> bool:

@@ -25,7 +25,7 @@ class Mailbox:
         self.directory = directory
         self.request = directory / "request.json"
         self.fault = directory / "fault.txt"  # what faulthandler says when the process crashes
-        self.stacks = directory / "stacks.txt"  # what it says when the parent asks
+        self.stacks = directory / "stacks.txt"  # what it says when its time is up
         self._trace = directory / "trace.json"
         self._outcome = directory / "outcome.json"
         self._left = directory / "left.json"

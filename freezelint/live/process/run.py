@@ -27,11 +27,10 @@ Progress = Callable[[str], None]
 
 _PAUSE = 0.05  # seconds between two looks at the process
 _GRACE = 5.0  # seconds that a process gets to end by itself
-_ANSWER = 2.0  # seconds that a hanging process gets to say where it is
+_ANSWER = 5.0  # seconds that a hanging process gets to say where it is: its clock started later than ours
 
 # The user's code must find `sys.path` as `python train.py` would make it from the very first import on, also
-# where freezelint itself
-# is importable only from the current directory.
+# where freezelint itself is importable only from the current directory.
 _BOOTSTRAP = """\
 import sys
 if not getattr(sys.flags, "safe_path", False):
@@ -114,11 +113,10 @@ def _attend(
 
 
 def _stacks(process: subprocess.Popen[bytes], mailbox: Mailbox) -> str:
-    """Ask a process that hangs where it is."""
+    """Where a process that hangs says it is, once its time is up by its own clock too."""
     deadline = time.monotonic() + _ANSWER
     if not mailbox.stacks.exists():
         return ""  # not even freezelint had started
-    process.send_signal(signal.SIGUSR1)
     said = ""
     while time.monotonic() < deadline and not _ended(process, _PAUSE):
         before, said = said, mailbox.stacks.read_text(encoding="utf-8", errors="replace")

@@ -68,6 +68,16 @@ def calling_library() -> str:
     return ""
 
 
+def called_by_user() -> bool:
+    """Whether the user's own code called the replaced function that asks: frames of freezelint's do not
+    count.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("freezelint."):
+        frame = frame.f_back
+    return frame is not None and is_user_code(frame)
+
+
 def is_user_code(frame: FrameType) -> bool:
     """Whether a frame runs the user's own code."""
     return _places().users[frame.f_code.co_filename]

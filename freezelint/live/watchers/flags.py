@@ -9,6 +9,7 @@ import linecache
 import re
 import sys
 import weakref
+from types import FrameType
 from typing import Any
 
 import torch
@@ -21,13 +22,24 @@ from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.reading.intent import context_of
 from freezelint.live.reading.names import Names
-from freezelint.live.reading.places import calling_library, is_user_code, user_frame, user_location
+from freezelint.live.reading.places import (
+    called_by_user,
+    calling_library,
+    is_user_code,
+    user_frame,
+    user_location,
+)
 
 _NORM_SETTINGS = ("momentum", "track_running_stats")
 _MISSPELT = re.compile(r"grad", re.IGNORECASE)
-_INITIALISES = re.compile(
-    r"\.(normal_|uniform_|zero_|fill_|xavier|kaiming|trunc_normal_|orthogonal_|constant_|mul_|div_)"
+# Calls of methods that write in place, as torch names them, and assignments such as `+=`.
+_WRITES = re.compile(r"\b(\w+_)\s*\(|[-+*/]=")
+_INITIALISERS = re.compile(
+    r"(xavier|kaiming|trunc|log)_\w+_|(normal|uniform|zero|zeros|ones|fill|constant|orthogonal|eye|dirac|sparse)_"
 )
+_SCALES = re.compile(r"(mul|div|clamp|clip|requires_grad)_")
+# Torch's own conversions (`.to()`, lazy layers) give a parameter the same values in another place.
+_CONVERTING = ("torch.nn.modules.module", "torch.nn.parameter")
 
 
 def misspells_requires_grad(name: str) -> bool:
@@ -55,12 +67,14 @@ class FlagWatcher:
     def _watch_tensors(self, patches: Patches) -> None:
         watcher = self
 
-        def set_attribute(tensor: torch.Tensor, name: str, value: Any) -> None:
+        def set_attribute(tensor: torch.Tensor, name: str, value: Any, /) -> None:
             original_set(tensor, name, value)
             if name == "requires_grad" or "grad" in name[1:]:
                 watcher._wrote(tensor, name, value)
+            elif name == "data" and isinstance(tensor, nn.Parameter):
+                watcher._set_by_library(tensor, sys._getframe(1))
 
-        def requires_grad_(tensor: torch.Tensor, requires_grad: bool = True) -> torch.Tensor:
+        def requires_grad_(tensor: torch.Tensor, /, requires_grad: bool = True) -> torch.Tensor:
             changed: torch.Tensor = original_method(tensor, requires_grad)
             watcher._wrote(tensor, "requires_grad", requires_grad)
             return changed
@@ -71,14 +85,14 @@ class FlagWatcher:
     def _watch_modules(self, patches: Patches) -> None:
         watcher = self
 
-        def set_attribute(module: nn.Module, name: str, value: Any) -> None:
+        def set_attribute(module: nn.Module, /, name: str, value: Any) -> None:
             original(module, name, value)
             if "grad" in name and not isinstance(value, (torch.Tensor, nn.Module)):
                 watcher._wrote_on_module(module, name, value)
-            elif name in _NORM_SETTINGS and isinstance(module, _NormBase) and is_user_code(sys._getframe(1)):
+            elif name in _NORM_SETTINGS and isinstance(module, _NormBase) and called_by_user():
                 watcher._set_norm(module, name, value)
 
-        def requires_grad_(module: nn.Module, requires_grad: bool = True) -> nn.Module:
+        def requires_grad_(module: nn.Module, /, requires_grad: bool = True) -> nn.Module:
             outer, watcher._receiver = watcher._receiver, watcher._receiver or module
             try:
                 changed: nn.Module = original_method(module, requires_grad)
@@ -124,12 +138,29 @@ class FlagWatcher:
         if record.index != UNRECORDED:
             self.causes[entry.id] = record.index
 
+    def _set_by_library(self, parameter: nn.Parameter, caller: FrameType) -> None:
+        """A library gives a parameter other values through `.data`: unless it only initialises, they may come
+        from anywhere.
+        """
+        code = caller.f_code
+        if is_user_code(caller) or caller.f_globals.get("__name__") in _CONVERTING:
+            return
+        entry = self._ledger.find(parameter)
+        if entry is not None and not _only_initialises(linecache.getline(code.co_filename, caller.f_lineno)):
+            entry.origin = "unknown"
+
     def _forced(self, tensor: torch.Tensor) -> None:
         location = user_location()
         if location is None:
             return
         record = self._journal.add("gradient-forced", location, value=str(tuple(tensor.shape)))
-        self.forced[id(tensor)] = (weakref.ref(tensor), record.index)
+        identity = id(tensor)
+
+        def forget(reference: weakref.ref[torch.Tensor]) -> None:
+            if self.forced.get(identity, (None,))[0] is reference:
+                del self.forced[identity]
+
+        self.forced[identity] = (weakref.ref(tensor, forget), record.index)
 
     def forced_by(self, tensor: torch.Tensor) -> int | None:
         """The event that switched gradients on for a tensor that is no parameter."""
@@ -177,4 +208,11 @@ def initialises(filename: str, location: Location) -> bool:
     text = "".join(
         linecache.getline(filename, n) for n in range(location.line, (location.end_line or location.line) + 1)
     )
-    return bool(_INITIALISES.search(text))
+    return _only_initialises(text)
+
+
+def _only_initialises(text: str) -> bool:
+    """Whether something in these lines fills a tensor with initial values, and nothing writes others."""
+    writes = [match[1] or "" for match in _WRITES.finditer(text)]
+    initialisers = [name for name in writes if _INITIALISERS.fullmatch(name)]
+    return bool(initialisers) and all(name in initialisers or _SCALES.fullmatch(name) for name in writes)

@@ -5,7 +5,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -80,14 +80,22 @@ class ForwardWatcher:
         self._gradient_seen = False
         self._stack: list[Call] = []
         self._storages: set[int] = set()
+        self._saving: torch.autograd.graph.saved_tensors_hooks | None = None
 
     def install(self, patches: Patches) -> None:
         watcher = self
 
-        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if not watcher.recording or watcher._graph.in_backward:
+        # One frame a call and no more: a deep network must not run into the recursion limit.
+        def call(module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+            if not watcher.recording or watcher._graph.in_backward or torch.compiler.is_compiling():
                 return original(module, *args, **kwargs)
-            return watcher._observe(original, module, args, kwargs)
+            gradient = watcher._begin(module, args, kwargs)
+            output = None
+            try:
+                output = original(module, *args, **kwargs)
+                return output
+            finally:
+                watcher._end(gradient, args, kwargs, output)
 
         original = patches.replace(nn.Module, "__call__", call)
 
@@ -98,29 +106,29 @@ class ForwardWatcher:
         self._storages.clear()
         self._gradient_seen = False
 
-    def _observe(
-        self, original: Callable[..., Any], module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        outermost = not self._stack
+    def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Look at a module that is about to run; returns whether gradients will flow through it."""
         self.ran = True
-        if outermost:
+        if not self._stack:
             self._enter(module, args, kwargs)
         call = self.calls.get(id(module))
         if call is None:
             call = self.calls[id(module)] = Call(module, len(self.calls))
         gradient = self._note_modes(call, module)
+        if not self._stack and gradient and self.measure_saved and not _inside_transform():
+            self._saving = torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack)
+            self._saving.__enter__()
         self._stack.append(call)
-        try:
-            if outermost and gradient and self.measure_saved:
-                with self._measuring():
-                    output = original(module, *args, **kwargs)
-            else:
-                output = original(module, *args, **kwargs)
-        finally:
-            self._stack.pop()
+        return gradient
+
+    def _end(self, gradient: bool, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        """Look at what came out of a module; None where it raised."""
+        call = self._stack.pop()
+        if not self._stack and self._saving is not None:
+            self._saving.__exit__()
+            self._saving = None
         if gradient:
             self._note_flow(call, args, kwargs, output)
-        return output
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         inside_checkpoint = self._graph.checkpoint_gradient is not None  # runs without grad mode, yet trains
@@ -166,12 +174,7 @@ class ForwardWatcher:
             if call.output_requires_grad and _is_frozen_layer(call.module):
                 call.await_backward(output)
 
-    @contextmanager
-    def _measuring(self) -> Iterator[None]:
-        with torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack):
-            yield
-
-    def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _pack(self, tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
         """Count memory that autograd keeps, once for each storage; weights that it keeps cost nothing
         extra.
         """
@@ -180,7 +183,7 @@ class ForwardWatcher:
             if storage not in self._storages:
                 self._storages.add(storage)
                 self._stack[-1].saved_bytes += tensor.numel() * tensor.element_size()
-        return tensor
+        return tensor, tensor._version
 
 
 def tensors_in(values: Any, depth: int = 2) -> Iterator[torch.Tensor]:
@@ -205,5 +208,18 @@ def is_input_leaf(tensor: torch.Tensor) -> bool:
     return tensor.requires_grad and tensor.grad_fn is None and not isinstance(tensor, nn.Parameter)
 
 
-def _unpack(tensor: torch.Tensor) -> torch.Tensor:
+def _inside_transform() -> bool:
+    """Whether torch.func is at work, which allows no hooks on saved tensors."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def _unpack(saved: tuple[torch.Tensor, int]) -> torch.Tensor:
+    """Gives the tensor back after the check that autograd makes where nobody watches."""
+    tensor, version = saved
+    if tensor._version != version:
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[{tensor.type()} {list(tensor.shape)}] is at version {tensor._version}; "
+            f"expected version {version}"
+        )
     return tensor

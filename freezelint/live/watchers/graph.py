@@ -5,7 +5,7 @@ checkpointing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -18,7 +18,7 @@ from freezelint.live.journal import Journal
 from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.reading.assignments import assigned_at
-from freezelint.live.reading.places import is_user_code, user_frame, user_location
+from freezelint.live.reading.places import called_by_user, is_user_code, user_frame, user_location
 from freezelint.live.watchers.flags import FlagWatcher, initialises
 
 # walks of the graph in one step: enough for any cut that matters, cheap where detach is used for logging
@@ -60,9 +60,8 @@ class GraphWatcher:
         self.in_backward = False
         self.loss_reaches_nothing: bool | None = None
         self.recording = True
-        self.checkpoint_gradient: bool | None = (
-            None  # inside a reentrant checkpoint: whether an input requires grad
-        )
+        # inside a reentrant checkpoint: whether an input requires grad
+        self.checkpoint_gradient: bool | None = None
         self._cuts = 0
         self.suspects: dict[int, Suspect] = {}
         self._earlier: dict[int, Suspect] = {}
@@ -76,6 +75,12 @@ class GraphWatcher:
         self._watch_data(patches)
         self._watch_checkpoint(patches)
 
+    def release(self) -> None:
+        """Let go of every tensor."""
+        for suspect in (*self.suspects.values(), *self._earlier.values()):
+            suspect.tensor = None
+        self.suspects, self._earlier = {}, {}
+
     def begin_step(self) -> None:
         """Forget what belonged to the step before."""
         self._cuts = 0
@@ -88,8 +93,9 @@ class GraphWatcher:
         watcher = self
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> None:
-            with watcher._running_backward(tensors):
-                original(tensors, *args, **kwargs)
+            roots = tensors if isinstance(tensors, torch.Tensor) else _listed(tensors)
+            with watcher._running_backward(roots):
+                original(roots, *args, **kwargs)
 
         def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             for tensor in inputs if isinstance(inputs, (list, tuple)) else [inputs]:
@@ -102,14 +108,11 @@ class GraphWatcher:
 
     @contextmanager
     def _running_backward(self, tensors: Any) -> Iterator[None]:
-        nested, self.in_backward = self.in_backward, True
+        nested = self.in_backward
         if tensors is not None and not nested:
-            roots = tensors if isinstance(tensors, (list, tuple)) else [tensors]
-            self.loss_reaches_nothing = all(root.grad_fn is None and root.requires_grad for root in roots)
-            if self.loss_reaches_nothing:
-                self._note_where_forced(roots[0])
-            self._journal.add("backward", user_location())
+            self._note_roots(tensors if isinstance(tensors, (list, tuple)) else [tensors])
         try:
+            self.in_backward = True
             yield
         except RuntimeError as error:
             if _NO_GRAPH in str(error) and not nested:
@@ -117,6 +120,16 @@ class GraphWatcher:
             raise
         finally:
             self.in_backward = nested
+
+    def _note_roots(self, given: Sequence[Any]) -> None:
+        """What backward starts from: usually the loss (a graph edge is none of our business)."""
+        roots = [root for root in given if isinstance(root, torch.Tensor)]
+        self.loss_reaches_nothing = bool(roots) and all(
+            root.grad_fn is None and root.requires_grad for root in roots
+        )
+        if self.loss_reaches_nothing:
+            self._note_where_forced(roots[0])
+        self._journal.add("backward", user_location())
 
     def _note_where_forced(self, loss: torch.Tensor) -> None:
         """A loss that was made as a leaf (`torch.tensor(…, requires_grad=True)`): no flag was set, look where
@@ -133,7 +146,7 @@ class GraphWatcher:
         watcher = self
 
         def detach(tensor: torch.Tensor) -> torch.Tensor:
-            if watcher.recording and tensor.grad_fn is not None and is_user_code(sys._getframe(1)):
+            if watcher.recording and tensor.grad_fn is not None and called_by_user():
                 watcher._cut(tensor)
             cut: torch.Tensor = original(tensor)
             return cut
@@ -148,7 +161,7 @@ class GraphWatcher:
         def read(tensor: torch.Tensor) -> torch.Tensor:
             if isinstance(tensor, nn.Parameter):
                 watcher._touched(tensor, sys._getframe(1))
-            elif watcher.recording and tensor.grad_fn is not None and is_user_code(sys._getframe(1)):
+            elif watcher.recording and tensor.grad_fn is not None and called_by_user():
                 watcher._cut(tensor)
             value: torch.Tensor = plain.__get__(tensor)
             return value
@@ -230,6 +243,15 @@ class GraphWatcher:
         for suspects in (self.suspects, self._earlier):
             if id(tensor) in suspects:
                 suspects[id(tensor)].used = True
+
+
+def _listed(tensors: Any) -> Any:
+    """What torch takes besides a tensor: any iterable of them, and a single edge of the graph, which is
+    a tuple.
+    """
+    return (
+        tensors if isinstance(tensors, (tuple, list)) or not isinstance(tensors, Iterable) else tuple(tensors)
+    )
 
 
 def parameters_behind(tensor: torch.Tensor) -> list[torch.Tensor]:

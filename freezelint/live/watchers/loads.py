@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -17,13 +18,16 @@ from freezelint.live.journal import UNRECORDED, Journal, Record
 from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.reading.names import Names
-from freezelint.live.reading.places import is_user_code, user_location
+from freezelint.live.reading.places import called_by_user, is_user_code, user_location
 
 # Functions that put a child or a parameter in place on behalf of their caller.
 _REGISTERING = {
     *("__setitem__", "__setattr__", "set_attribute", "add_module", "register_module", "register_parameter"),
     *("set_submodule", "append", "insert", "extend", "update"),
 }
+# Methods that write random or constant values, and functions of torch's that do it by other means.
+_FILLS = ("normal_", "uniform_", "zero_", "fill_")
+_INITIALISERS = ("_no_grad_trunc_normal_", "orthogonal_", "eye_", "dirac_", "sparse_")
 
 
 class LoadWatcher:
@@ -44,7 +48,27 @@ class LoadWatcher:
             patches.afterwards(handle.remove)
         self._watch_state_dicts(patches)
         self._watch_copies(patches)
+        self._watch_embeddings(patches)
+        self._watch_swaps(patches)
         self._watch_files(patches)
+        for name in _FILLS:
+            self.watch_initialiser(patches, torch.Tensor, name)
+        for name in _INITIALISERS:
+            if hasattr(nn.init, name):
+                self.watch_initialiser(patches, nn.init, name)
+
+    def watch_initialiser(self, patches: Patches, owner: type | ModuleType, name: str) -> None:
+        """What this function writes to its first argument are initial values."""
+        watcher = self
+
+        def initialise(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            entry = watcher._ledger.find_behind(tensor) if isinstance(tensor, torch.Tensor) else None
+            if entry is None:
+                return original(tensor, *args, **kwargs)
+            with entry.initialising(tensor):
+                return original(tensor, *args, **kwargs)
+
+        original = patches.replace(owner, name, initialise)
 
     def _parameter_registered(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         if parameter is None:
@@ -81,13 +105,14 @@ class LoadWatcher:
         watcher = self
 
         def load_state_dict(
-            module: nn.Module, state_dict: Any, strict: bool = True, assign: bool = False
+            module: nn.Module, /, state_dict: Any, strict: bool = True, assign: bool = False
         ) -> Any:
             before = dict(module.named_parameters(remove_duplicate=False))
             result = original(module, state_dict, strict, assign)
             after = dict(module.named_parameters(remove_duplicate=False))
-            loaded = [p for name, p in after.items() if name in state_dict]
-            watcher.loaded(loaded)
+            # Torch's own account: hooks may rename what is in the dictionary.
+            absent = set(result.missing_keys)
+            watcher.loaded(p for name, p in after.items() if name not in absent)
             swapped = [p for name, p in after.items() if before.get(name) is not p]
             if swapped:
                 record = watcher._journal.add("replaced", user_location(), name="", value="assigned")
@@ -112,28 +137,43 @@ class LoadWatcher:
         """
         watcher = self
 
-        def deepcopy(parameter: nn.Parameter, memo: dict[int, Any]) -> Any:
+        def deepcopy(parameter: nn.Parameter, /, memo: dict[int, Any]) -> Any:
             copied = original(parameter, memo)
             entry = watcher._ledger.find(parameter)
             if entry is not None and isinstance(copied, torch.Tensor):
                 watcher._ledger.mark([copied], entry.origin)
             return copied
 
-        def copy_(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-            if isinstance(tensor, nn.Parameter) and is_user_code(sys._getframe(1)):
+        def copy_(tensor: torch.Tensor, /, *args: Any, **kwargs: Any) -> torch.Tensor:
+            if isinstance(tensor, nn.Parameter) and called_by_user():
                 watcher._ledger.entry(tensor).origin = "unknown"
             return original_copy(tensor, *args, **kwargs)  # type: ignore[no-any-return]
 
-        def from_pretrained(embeddings: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            built = original_embedding(embeddings, *args, **kwargs)
-            watcher.loaded(built.parameters())
-            return built
-
         original = patches.replace(nn.Parameter, "__deepcopy__", deepcopy)
         original_copy = patches.replace(torch.Tensor, "copy_", copy_)
-        original_embedding: Callable[..., Any] = patches.replace(
-            nn.Embedding, "from_pretrained", staticmethod(from_pretrained)
-        )
+
+    def _watch_embeddings(self, patches: Patches) -> None:
+        for layer in (nn.Embedding, nn.EmbeddingBag):
+            original = vars(layer)["from_pretrained"].__func__
+            patches.replace(layer, "from_pretrained", classmethod(self._embedding(original)))
+
+    def _embedding(self, original: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+        def from_pretrained(cls: type, /, *args: Any, **kwargs: Any) -> nn.Module:
+            built = original(cls, *args, **kwargs)
+            self.loaded(built.parameters())
+            return built
+
+        return from_pretrained
+
+    def _watch_swaps(self, patches: Patches) -> None:
+        """Torch converts parameters of some classes by swapping them with what they are converted to."""
+        watcher = self
+
+        def swap_tensors(t1: torch.Tensor, t2: torch.Tensor) -> None:
+            with watcher._ledger.released((t1, t2), same_values=not called_by_user()):
+                original(t1, t2)
+
+        original = patches.replace(torch.utils, "swap_tensors", swap_tensors)
 
     def _watch_files(self, patches: Patches) -> None:
         watcher = self

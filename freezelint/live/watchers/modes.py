@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 
 from torch import nn
@@ -10,7 +9,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from freezelint.live.journal import UNRECORDED, Journal
 from freezelint.live.patching import Patches
-from freezelint.live.reading.places import calling_library, is_user_code, user_location
+from freezelint.live.reading.places import called_by_user, calling_library, user_location
 
 
 class ModeWatcher:
@@ -29,7 +28,7 @@ class ModeWatcher:
     def _watch_modes(self, patches: Patches) -> None:
         watcher = self
 
-        def train(module: nn.Module, mode: bool = True) -> nn.Module:
+        def train(module: nn.Module, /, mode: bool = True) -> nn.Module:
             outermost = watcher._event is None
             if outermost:
                 watcher._event = watcher._record(module, bool(mode))
@@ -73,7 +72,7 @@ class ModeWatcher:
         def reset(module: _NormBase) -> None:
             original(module)
             # The layer's own constructor resets too; only the user's call is an event.
-            if is_user_code(sys._getframe(1)):
+            if called_by_user():
                 record = watcher._journal.add("statistics-reset", user_location())
                 record.receivers.append(weakref.ref(module))
                 if record.index != UNRECORDED:

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
@@ -25,6 +25,7 @@ from freezelint.live.reading.places import location_outside, user_location
 
 _STEP_WRAPPERS = Optimizer.profile_hook_step.__code__.co_filename
 _CLIPPERS = ("clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_")
+_MOST_ITERATORS = 64
 
 
 class Built:
@@ -69,6 +70,7 @@ class OptimizerWatcher:
         self.built: list[Built] = []
         self.schedules: list[evidence.Schedule] = []
         self._building = 0
+        self._scheduling: Any = None  # the schedule whose `__init__` is running
         # Exhausted iterators are kept: an id must not be reused while it stands for "was consumed by …".
         self._consumed: dict[int, tuple[Any, str]] = {}
 
@@ -84,6 +86,7 @@ class OptimizerWatcher:
             patches.afterwards(handle.remove)
 
     def _steps(self, optimizer: Optimizer) -> None:
+        self._ledger.settle()
         if _steps_in_progress() < 2:
             self._before(optimizer)
 
@@ -129,7 +132,7 @@ class OptimizerWatcher:
     def _watch_construction(self, patches: Patches) -> None:
         watcher = self
 
-        def init(optimizer: Optimizer, params: Any, defaults: dict[str, Any]) -> None:
+        def init(optimizer: Optimizer, /, params: Any, defaults: dict[str, Any]) -> None:
             name = type(optimizer).__name__
             for iterator in _iterators(params):
                 watcher._consume(iterator, name)
@@ -162,7 +165,7 @@ class OptimizerWatcher:
     def _watch_groups(self, patches: Patches) -> None:
         watcher = self
 
-        def add_param_group(optimizer: Optimizer, param_group: dict[str, Any]) -> None:
+        def add_param_group(optimizer: Optimizer, /, param_group: dict[str, Any]) -> None:
             if watcher._building:
                 original(optimizer, param_group)
                 return
@@ -177,18 +180,27 @@ class OptimizerWatcher:
         original = patches.replace(Optimizer, "add_param_group", add_param_group)
 
     def _watch_schedules(self, patches: Patches) -> None:
+        # ReduceLROnPlateau does not call the `__init__` of its base class.
+        for schedule_class in (LRScheduler, ReduceLROnPlateau):
+            self._watch_schedule(patches, schedule_class)
+
+    def _watch_schedule(self, patches: Patches, schedule_class: type) -> None:
         watcher = self
 
-        def init(schedule: LRScheduler, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
-            if isinstance(optimizer, Optimizer):
+        def init(schedule: Any, /, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+            outer, watcher._scheduling = watcher._scheduling, schedule
+            if isinstance(optimizer, Optimizer) and outer is not schedule:
                 index = watcher.known(optimizer).index
                 record = watcher._journal.add(
                     "schedule-built", user_location(), optimizer=index, name=type(schedule).__name__
                 )
                 watcher.schedules.append(evidence.Schedule(type(schedule).__name__, index, record.index))
-            original(schedule, optimizer, *args, **kwargs)
+            try:
+                original(schedule, optimizer, *args, **kwargs)
+            finally:
+                watcher._scheduling = outer
 
-        original = patches.replace(LRScheduler, "__init__", init)
+        original = patches.replace(schedule_class, "__init__", init)
 
     def _watch_clipping(self, patches: Patches) -> None:
         for name in _CLIPPERS:
@@ -212,6 +224,8 @@ class OptimizerWatcher:
             by = earlier[1] if earlier is not None else ""
             self._journal.add("iterator-exhausted", user_location(), name=consumer, value=by)
         self._consumed.setdefault(id(iterator), (iterator, consumer))
+        if len(self._consumed) > _MOST_ITERATORS:
+            del self._consumed[next(iter(self._consumed))]
 
 
 def _steps_in_progress() -> int:

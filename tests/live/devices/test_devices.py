@@ -3,6 +3,7 @@
 import copy
 import io
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from freezelint.live.devices import DeviceError, placed
+from freezelint.live.patching import Patches
+from freezelint.live.process.failures import is_own_fault
 
 Notes = list[tuple[str, str]]
 WATCHED = (torch, torch.cuda, torch.Tensor, nn.Module, torch.autograd, torch.optim.Optimizer, DataLoader)
@@ -199,20 +202,35 @@ def test_a_process_group_falls_back_to_gloo(on_cpu: Notes, tmp_path: Path) -> No
     assert "nccl" in dict(on_cpu)
 
 
-@pytest.mark.usefixtures("on_cpu")
-def test_a_replaced_method_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from freezelint.live import patching
+@pytest.mark.usefixtures("fake")
+def test_what_torch_refuses_a_handler_is_not_our_fault() -> None:
+    with pytest.raises(IndexError) as refused:
+        torch.all(torch.ones(2, 2), dim=5)
+    assert not is_own_fault(refused.value)
+    with pytest.raises(IndexError) as refused:
+        torch.ones(2).sum(dim=5)
+    assert not is_own_fault(refused.value)
 
+
+@pytest.mark.parametrize("device", ["cpu", "fake"])
+def test_stand_ins_are_pickled_by_the_names_of_what_they_replace(device: str) -> None:
+    with placed(device, lambda *_: None):
+        for there in (torch.load, torch.save, torch.Generator, torch.FloatTensor, torch.cuda.is_available):
+            assert pickle.loads(pickle.dumps(there)) is there
+
+
+@pytest.mark.usefixtures("on_cpu")
+def test_a_replaced_method_is_called_once() -> None:
     calls: list[str] = []
-    original = torch.Tensor.detach
+    patches = Patches()
 
     def detach(tensor: torch.Tensor) -> torch.Tensor:
         calls.append("detach")
         return original(tensor)
 
-    detach.__module__ = patching.__name__
-    monkeypatch.setattr(torch.Tensor, "detach", detach)
+    original = patches.replace(torch.Tensor, "detach", detach)
     torch.ones(1, requires_grad=True).detach()
+    patches.undo()
     assert calls == ["detach"]
 
 

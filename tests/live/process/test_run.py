@@ -256,6 +256,20 @@ def test_a_hang_is_located_and_ended_with_all_its_workers(run: Run, tmp_path: Pa
     assert gone(int((tmp_path / "worker").read_text()))
 
 
+def test_signals_are_the_scripts_own_also_when_it_hangs(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    trace = run(
+        """
+        import signal, time
+        signal.signal(signal.SIGUSR1, lambda *_: print("sent back to the queue", flush=True))
+        while True:
+            time.sleep(0.05)
+        """,
+        settings=replace(SETTINGS, timeout=15),
+    )
+    assert line_of(failure_of(trace).location) == ("train.py", 5, "")
+    assert "queue" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("dying", "message", "located"),
     [
@@ -304,6 +318,61 @@ def test_faults_of_ours_are_told_from_the_users() -> None:
     with pytest.raises(AttributeError) as theirs:
         None.nothing  # type: ignore[attr-defined]  # noqa: B018
     assert not failures.is_own_fault(theirs.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("torch.ones(5, 4)[9]", "IndexError: index 9 is out of bounds"),
+        ("model.weight.is_leaf = False", "AttributeError: attribute 'is_leaf'"),
+        ("model.weight.grad.data.detach()[9]", "IndexError: index 9 is out of bounds"),
+    ],
+)
+def test_what_torch_refuses_is_the_scripts_fault(
+    run: Run, capfd: pytest.CaptureFixture[str], wrong: str, message: str
+) -> None:
+    """The calls have passed through frames of ours, which are the last ones in the traceback."""
+    before = "import torch\nmodel = torch.nn.Linear(4, 2)\nmodel(torch.ones(1, 4)).sum().backward()"
+    failure = failure_of(run(f"{before}\n{wrong}\n"))
+    assert failure.message.startswith(message)
+    assert line_of(failure.location) == ("train.py", 4, "")
+    assert wrong in capfd.readouterr().err, "Python's own traceback is printed"
+
+
+def test_functions_that_are_watched_go_to_other_processes(run: Run) -> None:
+    trace = run("""
+        import pickle
+        import torch
+        from torch import nn
+        from training import train
+
+        def loader(read):
+            class_ = torch.utils.data.DataLoader
+            return class_(Reading(read), num_workers=1, multiprocessing_context="spawn", batch_size=None)
+
+        class Reading(torch.utils.data.Dataset):
+            def __init__(self, read):
+                self.read = read
+
+            def __len__(self):
+                return 1
+
+            def __getitem__(self, index):
+                return self.read.__module__
+
+        if __name__ == "__main__":
+            for watched in (
+                torch.load, torch.save, torch.Generator, torch.Tensor.detach, torch.Tensor.copy_,
+                torch.autograd.grad, nn.Module.train, nn.Module.__call__, nn.Module.load_state_dict,
+                nn.utils.clip_grad_norm_, nn.utils.clip_grad.clip_grad_norm_, torch.optim.Optimizer.__init__,
+                nn.Embedding.from_pretrained, torch.cuda.synchronize, torch.multiprocessing.spawn,
+            ):
+                assert pickle.loads(pickle.dumps(watched)) == watched
+            pickle.loads(pickle.dumps(torch.Generator().manual_seed(1)))
+            assert list(loader(torch.load)) == ["torch.serialization"], "torch's own there"
+            train(2)
+        """)
+    assert trace.failure is None
 
 
 # Factories
@@ -415,125 +484,6 @@ def test_a_factory_that_is_not_there(target: str, complaint: str) -> None:
     with pytest.raises(BadInputError) as raised:
         build(target)
     assert complaint in str(raised.value)
-
-
-# What exceptions say
-
-
-def raised(tmp_path: Path, source: str, *, hermetic: bool = False) -> Failure:
-    """The failure that this source ends in."""
-    script = tmp_path / "train.py"
-    script.write_text(textwrap.dedent(source))
-    try:
-        exec(compile(script.read_bytes(), str(script), "exec"), {"__name__": "__main__"})
-    except BaseException as error:
-        return failures.from_exception(error, "train.py", hermetic=hermetic)
-    raise AssertionError("nothing was raised")
-
-
-@pytest.mark.parametrize(
-    ("source", "kind", "message", "line"),
-    [
-        ("import sys\nsys.exit('no data')", "exit", "the script left with `sys.exit`: no data", 2),
-        ("import sys\nsys.exit()", "exit", "the script left with `sys.exit(0)`", 2),
-        ("import sys\nsys.exit(5)", "exit", "the script left with `sys.exit(5)`", 2),
-        ("x = 1\nif x\n    pass", "crash", "SyntaxError: expected ':' (train.py, line 2)", 2),
-        ("import json\n\njson.loads(\n  '{')", "crash", "JSONDecodeError: Expecting property name", 3),
-        ("raise KeyboardInterrupt", "crash", "KeyboardInterrupt", 1),
-        ("import torch\ntorch.zeros(1).backward()", "no-graph", "RuntimeError: element 0 of tensors", 2),
-        ("import torch\ntorch.optim.SGD([])", "empty-optimizer", "ValueError: optimizer got an empty", 2),
-    ],
-)
-def test_what_ended_a_script(tmp_path: Path, source: str, kind: str, message: str, line: int) -> None:
-    failure = raised(tmp_path, source)
-    assert failure.kind == kind
-    assert failure.message.startswith(message)
-    assert failure.location is not None
-    assert (Path(failure.location.path).name, failure.location.line) == ("train.py", line)
-
-
-def test_long_messages_are_cut(tmp_path: Path) -> None:
-    failure = raised(tmp_path, "raise ValueError('much ' * 1000)")
-    assert len(failure.message) < 400
-    assert failure.message.endswith("…")
-
-
-@pytest.mark.parametrize(
-    ("source", "advice"),
-    [
-        ("open('no/such/file')", "`--hermetic`"),
-        ("import urllib.error\nraise urllib.error.URLError('unreachable')", "`--hermetic`"),
-        ("raise RuntimeError from ConnectionError()", "`--hermetic`"),
-        ("import no_such_module.inner", "install `no_such_module`"),
-        ("raise ModuleNotFoundError(name='cv2')", "install `opencv-python`"),
-        ("import torch\nraise torch.OutOfMemoryError('CUDA out of memory')", "`--device fake`"),
-        ("1 / 0", ""),
-    ],
-)
-def test_what_helps(tmp_path: Path, source: str, advice: str) -> None:
-    given = raised(tmp_path, source).advice
-    assert advice in given if advice else not given
-
-
-@pytest.mark.parametrize("source", ["open('no/such/file')", "1 / 0"])
-def test_what_is_in_force_already_is_not_advised(tmp_path: Path, source: str) -> None:
-    advice = raised(tmp_path, source, hermetic=True).advice
-    assert advice
-    assert "`--hermetic` runs" not in advice
-
-
-@pytest.mark.parametrize(
-    "source", ["from click import imread", "import click\nclick.imread()", "import click._six"]
-)
-def test_a_name_that_another_version_of_a_library_had(tmp_path: Path, source: str) -> None:
-    advice = raised(tmp_path, source).advice
-    assert advice == "install the version of `click` that the script was written for"
-
-
-def test_a_package_that_lies_elsewhere_in_the_project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "shared_buffers").mkdir()
-    (tmp_path / "shared_buffers" / "replay.py").touch()
-    (tmp_path / "agents").mkdir()
-    for here, beside in ((tmp_path / "agents", ".."), (tmp_path, ".")):
-        monkeypatch.chdir(here)
-        monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", ".", str(here))])
-        advice = raised(tmp_path, "import shared_buffers.missing").advice
-        assert advice == (
-            f"put the project's own `shared_buffers` on the path: `PYTHONPATH={beside} freezelint check …`"
-        )
-
-
-# What faulthandler writes
-
-
-def test_the_current_thread_comes_first_in_a_crash(tmp_path: Path) -> None:
-    dump = f"""Fatal Python error: Aborted
-
-Thread 0x00007f10 (most recent call first):
-  File "/usr/lib/python3/site-packages/torch/x.py", line 1 in wait
-  File "{tmp_path}/worker.py", line 7 in work
-
-Current thread 0x00007f11 (most recent call first):
-  File "/usr/lib/python3/site-packages/torch/y.py", line 2 in run
-  File "{tmp_path}/caf\\xe9.py", line 3 in train
-  File "{tmp_path}/caf\\xe9.py", line 9 in <module>
-"""
-    found = failures.location_in_dump(dump)
-    assert found is not None
-    assert (found.path, found.line, found.function) == (f"{tmp_path}/café.py", 3, "train")
-    assert [(call.line, call.function) for call in found.calls] == [(9, "")]
-
-
-def test_a_dump_without_frames_of_the_users() -> None:
-    assert (
-        failures.location_in_dump(
-            "Fatal Python error: Aborted\n\nCurrent thread 0x1 (most recent call first):\n"
-        )
-        is None
-    )
-    assert failures.location_in_dump("") is None
 
 
 def gone(process: int) -> bool:
