@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,7 +41,6 @@ def take_steps(recorder: Recorder, optimizer: Any, step: Callable[[], Any], step
     patches = Patches()
 
     def count(owner: Any) -> None:
-        @functools.wraps(owner.step)
         def called(*args: Any, **kwargs: Any) -> Any:
             nonlocal calls
             calls += 1

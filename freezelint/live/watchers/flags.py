@@ -105,7 +105,7 @@ class FlagWatcher:
 
     def _wrote(self, tensor: torch.Tensor, name: str, value: Any) -> None:
         if not isinstance(tensor, nn.Parameter):
-            if name == "requires_grad" and value and tensor.is_leaf:
+            if name == "requires_grad" and value and tensor.is_leaf and not _makes_parameter():
                 self._forced(tensor)
             return
         if name == "requires_grad":
@@ -199,6 +199,14 @@ class FlagWatcher:
             record.parameters.update(dict.fromkeys(self._ledger.ids(module.parameters())))
         if parameter is not None:
             record.parameters[self._ledger.entry(parameter).id] = None
+
+
+def _makes_parameter() -> bool:
+    """Whether a tensor is just being made a parameter, which is how torch treats classes other than its own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("freezelint."):
+        frame = frame.f_back
+    return frame is not None and frame.f_globals.get("__name__") == nn.Parameter.__module__
 
 
 def initialises(filename: str, location: Location) -> bool:

@@ -1,7 +1,4 @@
-"""Watching transformers load a model: which parameters came from the checkpoint, and which head is new.
-
-Also the initialisers that libraries of models have of their own.
-"""
+"""Watching transformers load a model: which parameters came from the checkpoint, and which head is new."""
 
 from __future__ import annotations
 
@@ -15,8 +12,6 @@ from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.watchers.loads import LoadWatcher
 
-_INITIALISERS = ("timm.layers.weight_init", "transformers.initialization")
-
 
 class HubWatcher:
     """Marks what `from_pretrained` loads, using the library's own account of what the checkpoint lacked."""
@@ -28,12 +23,7 @@ class HubWatcher:
 
     def install(self, patches: Patches) -> None:
         self._patches = patches
-        imports = ImportWatch(
-            {
-                "transformers.modeling_utils": [self._watch],
-                **{name: [self._watch_initialisers] for name in _INITIALISERS},
-            }
-        )
+        imports = ImportWatch({"transformers.modeling_utils": [self._watch]})
         imports.__enter__()
         patches.afterwards(lambda: imports.__exit__(None, None, None))
 
@@ -50,12 +40,6 @@ class HubWatcher:
             return (model, info) if asked else model
 
         self._patches.replace(module.PreTrainedModel, "from_pretrained", classmethod(from_pretrained))
-
-    def _watch_initialisers(self, module: ModuleType) -> None:
-        for name, function in list(vars(module).items()):
-            own = getattr(function, "__module__", None) == module.__name__
-            if self._patches is not None and own and callable(function) and name.endswith("_"):
-                self._loads.watch_initialiser(self._patches, module, name)
 
     def _loaded(self, model: nn.Module, info: dict[str, Any]) -> None:
         absent = set(info.get("missing_keys", ()))

@@ -25,9 +25,10 @@ _REGISTERING = {
     *("__setitem__", "__setattr__", "set_attribute", "add_module", "register_module", "register_parameter"),
     *("set_submodule", "append", "insert", "extend", "update"),
 }
-# Methods that write random or constant values, and functions of torch's that do it by other means.
-_FILLS = ("normal_", "uniform_", "zero_", "fill_")
-_INITIALISERS = ("_no_grad_trunc_normal_", "orthogonal_", "eye_", "dirac_", "sparse_")
+# Methods with which libraries initialise: without another tensor they bring no weights from elsewhere.
+_FILLS = ("normal_", "uniform_", "zero_", "fill_", "erfinv_", "clamp_", "mul_", "div_", "add_")
+# Functions of torch's that initialise by other means.
+_INITIALISERS = ("orthogonal_", "eye_", "dirac_", "sparse_")
 
 
 class LoadWatcher:
@@ -52,21 +53,26 @@ class LoadWatcher:
         self._watch_swaps(patches)
         self._watch_files(patches)
         for name in _FILLS:
-            self.watch_initialiser(patches, torch.Tensor, name)
+            self._watch_initialiser(patches, torch.Tensor, name)
         for name in _INITIALISERS:
-            if hasattr(nn.init, name):
-                self.watch_initialiser(patches, nn.init, name)
+            self._watch_initialiser(patches, nn.init, name)
 
-    def watch_initialiser(self, patches: Patches, owner: type | ModuleType, name: str) -> None:
+    def _watch_initialiser(self, patches: Patches, owner: type | ModuleType, name: str) -> None:
         """What this function writes to its first argument are initial values."""
-        watcher = self
+        ledger = self._ledger
 
-        def initialise(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            entry = watcher._ledger.find_behind(tensor) if isinstance(tensor, torch.Tensor) else None
-            if entry is None:
-                return original(tensor, *args, **kwargs)
+        def initialise(*args: Any, **kwargs: Any) -> Any:
+            tensor = args[0] if args else kwargs.get("tensor")
+            entry = ledger.find_behind(tensor) if isinstance(tensor, torch.Tensor) else None
+            others = (*args[1:], *kwargs.values())
+            if (
+                entry is None
+                or entry.settled
+                or any(isinstance(other, torch.Tensor) and other is not tensor for other in others)
+            ):
+                return original(*args, **kwargs)
             with entry.initialising(tensor):
-                return original(tensor, *args, **kwargs)
+                return original(*args, **kwargs)
 
         original = patches.replace(owner, name, initialise)
 
