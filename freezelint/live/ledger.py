@@ -18,8 +18,8 @@ class Entry:
     """What is known of one tensor. `paths` and `model` are as of the last inventory; the tensor itself is
     held weakly.
 
-    Fresh values that somebody writes over are no longer fresh: torch counts the writes to a tensor, those
-    through its views, `detach()` and `state_dict()` included. Writes that initialise are taken off that count.
+    Fresh values that somebody writes over are no longer fresh: torch counts the writes to a tensor, also
+    those through its views, `detach()` and `state_dict()`. Writes that initialise are taken off that count.
     """
 
     __slots__ = (
@@ -137,6 +137,11 @@ class Ledger:
         """Say where the values of these tensors come from."""
         for tensor in tensors:
             self.entry(tensor).origin = origin
+
+    @property
+    def settled(self) -> bool:
+        """Whether training has begun for all the entries that there are."""
+        return self._settled == len(self.entries)
 
     def settle(self) -> None:
         """An optimizer is about to write to the parameters that there are."""

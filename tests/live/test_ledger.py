@@ -62,3 +62,76 @@ def test_origins_are_marked() -> None:
     assert ledger.entry(parameter).origin == "unknown"
     ledger.mark([parameter], "pretrained")
     assert ledger.entry(parameter).origin == "pretrained"
+
+
+def fresh(ledger: Ledger) -> nn.Parameter:
+    parameter = nn.Parameter(torch.zeros(2, 2))
+    ledger.mark([parameter], "fresh")
+    return parameter
+
+
+def test_initial_values_are_fresh() -> None:
+    ledger = Ledger()
+    parameter = fresh(ledger)
+    with torch.no_grad(), ledger.entry(parameter).initialising(parameter):
+        parameter[0] = 1.0
+    assert ledger.entry(parameter).origin == "fresh"
+
+
+def test_values_written_after_training_began_are_the_optimizer_s() -> None:
+    ledger = Ledger()
+    parameter = fresh(ledger)
+    ledger.settle()
+    with torch.no_grad():
+        parameter.add_(torch.ones(2, 2))
+    assert ledger.entry(parameter).origin == "fresh"
+    ledger.mark([parameter], "fresh")
+    with torch.no_grad():
+        parameter.add_(torch.ones(2, 2))
+    assert ledger.entry(parameter).origin == "fresh"
+
+
+def test_values_written_before_are_somebody_s() -> None:
+    ledger = Ledger()
+    parameter = fresh(ledger)
+    parameter.detach().view(-1)[0] = 1.0
+    ledger.settle()
+    assert ledger.entry(parameter).origin == "unknown"
+
+
+def test_initial_values_do_not_hide_others_written_before() -> None:
+    ledger = Ledger()
+    parameter = fresh(ledger)
+    with torch.no_grad():
+        parameter.add_(torch.ones(2, 2))
+        with ledger.entry(parameter).initialising(parameter):
+            parameter[0].zero_()
+    assert ledger.entry(parameter).origin == "unknown"
+
+
+def test_the_origin_is_known_where_torch_counts_no_writes() -> None:
+    ledger = Ledger()
+    with torch.inference_mode():
+        assert ledger.entry(fresh(ledger)).origin == "fresh"
+
+
+def test_a_view_leads_to_the_entry_of_what_it_shows() -> None:
+    ledger = Ledger()
+    parameter = fresh(ledger)
+    entry = ledger.entry(parameter)
+    assert ledger.find_behind(parameter) is entry
+    assert ledger.find_behind(parameter[0]) is entry
+    assert ledger.find_behind(torch.zeros(1)) is None
+
+
+def test_released_tensors_can_be_swapped() -> None:
+    ledger = Ledger()
+    parameter, other = fresh(ledger), nn.Parameter(torch.ones(2, 2))
+    entry = ledger.entry(parameter)
+    with ledger.released([parameter, other], same_values=True):
+        torch.utils.swap_tensors(parameter, other)
+    assert ledger.entry(parameter) is entry
+    assert (entry.origin, parameter[0, 0].item()) == ("fresh", 1.0)
+    with ledger.released([parameter, other], same_values=False):
+        torch.utils.swap_tensors(parameter, other)
+    assert entry.origin == "unknown"

@@ -202,7 +202,7 @@ class FlagWatcher:
 
 
 def _makes_parameter() -> bool:
-    """Whether a tensor is just being made a parameter, which is how torch treats classes other than its own."""
+    """Whether torch is just making a tensor of a class other than its own a parameter."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("freezelint."):
         frame = frame.f_back

@@ -62,14 +62,14 @@ class LoadWatcher:
         ledger = self._ledger
 
         def initialise(*args: Any, **kwargs: Any) -> Any:
-            tensor = args[0] if args else kwargs.get("tensor")
+            if ledger.settled:
+                return original(*args, **kwargs)
+            tensor: Any = args[0] if args else kwargs.get("tensor")
             entry = ledger.find_behind(tensor) if isinstance(tensor, torch.Tensor) else None
+            if entry is None or entry.settled:
+                return original(*args, **kwargs)
             others = (*args[1:], *kwargs.values())
-            if (
-                entry is None
-                or entry.settled
-                or any(isinstance(other, torch.Tensor) and other is not tensor for other in others)
-            ):
+            if any(isinstance(other, torch.Tensor) and other is not tensor for other in others):
                 return original(*args, **kwargs)
             with entry.initialising(tensor):
                 return original(*args, **kwargs)

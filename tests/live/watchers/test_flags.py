@@ -239,11 +239,25 @@ def test_statements_that_only_initialise() -> None:
     source = {
         "parameter.data.normal_()": True,
         "parameter.data.fill_(0.01)": True,
+        "parameter.data.normal_().mul_(0.02)": True,
+        "nn.init.xavier_uniform_(parameter.data)": True,
         "parameter.data = stored": False,
         "parameter.data.copy_(stored)": False,
+        "parameter.data.zero_().add_(stored)": False,
+        "parameter.data.mul_(0)": False,
+        "parameter.data.zero_(); parameter.data += stored": False,
     }
     assert parameter is not None
     lines = Path(__file__).read_text(encoding="utf-8").splitlines()
     for statement, expected in source.items():
         line = next(number for number, text in enumerate(lines, 1) if f'"{statement}"' in text)
         assert initialises(__file__, Location("shown.py", line)) is expected
+
+
+def test_a_tensor_with_gradients_switched_on_is_forgotten_with_the_tensor() -> None:
+    with observed() as recorder:
+        for _ in range(3):
+            torch.zeros(2).requires_grad_(requires_grad=True)
+        assert recorder.flags.forced == {}
+        kept = torch.zeros(2).requires_grad_()
+        assert recorder.flags.forced_by(kept) is not None

@@ -207,7 +207,7 @@ def test_a_forward_that_raises_leaves_nothing_behind() -> None:
             model(torch.randn(3, 99))
         assert recorder.forwards._stack == []
         model(torch.randn(3, 2))
-    assert list(recorder.forwards.roots.values()) == [model]
+        assert list(recorder.forwards.roots.values()) == [model]
 
 
 def test_torch_sees_the_same_results() -> None:

@@ -248,3 +248,24 @@ def test_an_empty_iterator_inside_a_group() -> None:
         Adam([{"params": model[1].parameters()}, {"params": trained}])
         (event,) = events(recorder, "iterator-exhausted")
     assert (event.name, event.value) == ("Adam", "SGD")
+
+
+def test_only_the_latest_iterators_are_kept() -> None:
+    model = net()
+    with observed() as recorder:
+        for _ in range(100):
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        assert len(recorder.optimizers._consumed) == 64
+        assert "iterator-exhausted" not in kinds(recorder)
+
+
+# --- schedules ---
+
+
+def test_schedules_of_every_kind_are_recorded_once() -> None:
+    schedules = torch.optim.lr_scheduler
+    with observed() as recorder:
+        optimizer = SGD(params=net().parameters(), lr=0.1)
+        schedules.StepLR(optimizer, 1)
+        schedules.ReduceLROnPlateau(optimizer=optimizer)
+    assert [s.class_name for s in recorder.trace().schedules] == ["StepLR", "ReduceLROnPlateau"]
