@@ -39,12 +39,18 @@ def _finding(rule: Rule, fault: Fault, trace: Trace) -> Finding:
         name=rule.name,
         severity=rule.severity,
         message=fault.message,
-        location=fault.location or Location(trace.target, 1),
+        location=fault.location or _nearest(trace),
         subjects=fault.subjects,
         witness=trace.witness,
         related=fault.related,
         evidence=fault.evidence,
     )
+
+
+def _nearest(trace: Trace) -> Location:
+    """For a fault without a place of its own: the step that showed it, else the target as a whole."""
+    steps = (event.location for event in trace.events_of("stepped") if event.location)
+    return next(steps, Location(trace.target, 1))
 
 
 def _fold(by_rule: dict[str, list[Finding]], table: dict[str, Rule]) -> list[Finding]:
@@ -69,9 +75,13 @@ def _with_consequences(cause: Finding, consequences: dict[int, list[Finding]]) -
         for consequence in consequences.get(id(pending.pop()), ()):
             following.append(consequence)
             pending.append(consequence)
+    # The remedy is the cause's alone: of a consequence only its name is told, and nothing of a mere remark.
+    following = [finding for finding in following if finding.severity != "info"]
     if not following:
         return cause
-    related = [Related(finding.location, f"{finding.code}: {finding.message}") for finding in following]
+    known = {cause.location.at(), *(place.location.at() for place in cause.related)}
+    named = {finding.location: f"explains {finding.code} ({finding.name})" for finding in following}
+    related = [Related(location, told) for location, told in named.items() if location.at() not in known]
     codes = sorted({finding.code for finding in following})
     return replace(cause, related=(*cause.related, *related), evidence={**cause.evidence, "explains": codes})
 

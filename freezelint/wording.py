@@ -51,9 +51,14 @@ def _whole_modules(model: Model, parameters: Collection[int]) -> tuple[list[str]
     for module in whole_modules(model, parameters):
         inside = model.parameters_within(module.path)
         if not covered.issuperset(inside):
-            names.append(module.path or model.name)
+            names.append(shown(model, module.path))
             covered.update(inside)
     return names, sorted(set(parameters) - covered)
+
+
+def shown(model: Model, path: str) -> str:
+    """A path as messages tell it: with the model's name where it would be a bare number, or nothing."""
+    return f"{model.name}.{path}" if path[:1].isdigit() else path or model.name
 
 
 def parameters_named(trace: Trace, parameters: Collection[int], most: int = 4) -> str:
@@ -66,7 +71,7 @@ def parameters_named(trace: Trace, parameters: Collection[int], most: int = 4) -
             model, [p for p in parameters if trace.parameters[p].model == model.index]
         )
         # Where only part of a layer is meant, the layer's name would say too much.
-        names.extend([*whole, *(trace.parameters[p].path for p in missing)])
+        names.extend([*whole, *(shown(model, trace.parameters[p].path) for p in missing)])
     for parameter in parameters:
         if trace.parameters[parameter].model is None:
             names.append(

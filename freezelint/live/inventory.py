@@ -282,11 +282,17 @@ def variable_of(root: nn.Module) -> str:
 
 def _name_in(variables: dict[str, Any], root: nn.Module) -> str:
     for name, value in list(variables.items()):
+        if name == "self":  # what a method calls itself names nothing to its readers
+            continue
         if value is root or (
             isinstance(value, nn.Module) and type(value).__name__ in _WRAPPERS and unwrapped(value) is root
         ):
             return name
     for name, value in list(variables.items()):
+        if isinstance(value, dict) and not name.startswith("__"):
+            key = next((key for key, held in list(value.items())[:200] if held is root), None)
+            if isinstance(key, str):
+                return f"{name}[{key!r}]"
         if (
             name.startswith("__")
             or isinstance(value, nn.Module)

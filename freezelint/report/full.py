@@ -65,8 +65,9 @@ class _Told:
         yield f"{head} {self._paint(finding.name, 'bold')}"
         yield from _wrapped(_printable(finding.message), "  ")
         yield f"{' ' * self._gutter} {self._paint('-->', 'blue')} {place(finding.location)}"
-        yield self._bar()
-        yield from self._snippet(finding.location, "^", color)
+        if finding.location != Location(finding.path, 1):  # which stands for the file as a whole
+            yield self._bar()
+            yield from self._snippet(finding.location, "^", color)
         path = finding.location.path
         for location, label in self._related[:_MOST_RELATED]:
             if location.path != path:
