@@ -221,6 +221,8 @@ class Event:
     only_writes: bool | None = None
     wholly_frozen: bool | None = None  # for modes: every parameter of the receiver was frozen at that moment
     before_forward: bool = False  # no module had run yet
+    # for "detached": a condition decides whether the cut is made, as far as the code tells
+    conditional: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,8 @@ class ModuleState:
     output_requires_grad: bool | None = None
     statistics_moved: bool | None = None
     saved_bytes: int | None = None  # memory that autograd kept for this module's own operations
+    # a condition decides whether it runs with grad mode off, or it cannot be told what turned it off
+    conditional_cut: bool = False
     cut_by_checkpoint: bool | None = None  # ran in a reentrant checkpoint none of whose inputs required grad
     reached_by_backward: bool | None = (
         # backward came through its output; watched only for layers all of whose own parameters are frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from freezelint.evidence import Model, Module, ModuleState, Step, Trace
+from freezelint.evidence import Location, Model, Module, ModuleState, Step, Trace
 
 
 def is_frozen(step: Step, parameter: int) -> bool:
@@ -36,20 +36,40 @@ def unfrozen_after(trace: Trace, step: Step, parameter: int) -> bool:
 
 
 def frozen_by_design(trace: Trace, step: Step, parameter: int) -> bool:
-    """Whether the model's class froze it (sinusoidal positions): what was built along with it is
-    trainable.
+    """Whether the model's class froze it (sinusoidal positions, fixed filters): what was built along with it
+    is trainable.
+
+    Stored weights are not by design: whoever loads a backbone and freezes it in a constructor decided that.
     """
     cause, built = trace.location(step.parameters[parameter].cause), trace.parameters[parameter].built
     model = trace.model_of(parameter)
     if model is None or parameter not in trace.owners:
         return False
-    if cause is None:
+    own = cause is None or (built is not None and _within_one_constructor(cause, built))
+    if own and trace.parameters[parameter].origin != "pretrained":
+        together = model.parameters
+    elif cause is None:
         together = model.by_path[trace.owners[parameter][1]].parameters
     elif built is not None and cause.at() == built.at():
         together = tuple(p for p in model.parameters if _built_at(trace, p) == built.at())
     else:
         return False
     return any(is_trainable(step, other) for other in together)
+
+
+def _within_one_constructor(freeze: Location, built: Location) -> bool:
+    """Whether the `__init__` that holds the freeze is also the one that, in the same call, built what it
+    froze.
+    """
+    if freeze.function.rpartition(".")[2] != "__init__":
+        return False
+    places = (built, *built.calls)
+    calls = [place.at() for place in freeze.calls]
+    return any(
+        (place.path, place.function) == (freeze.path, freeze.function)
+        and [outer.at() for outer in places[position + 1 :]] == calls
+        for position, place in enumerate(places)
+    )
 
 
 def _built_at(trace: Trace, parameter: int) -> tuple[str, int] | None:

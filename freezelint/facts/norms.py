@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from freezelint.evidence import Event, Location, Model, Module, ModuleState, Step, Trace
-from freezelint.facts import is_frozen, is_toggled
+from freezelint.facts import is_frozen, is_toggled, is_trainable
 from freezelint.finding import Related
 from freezelint.wording import agree, plural
 
 # Libraries whose norm layers are known to update statistics in train mode; of others it must be seen.
 _KNOWN = ("torch", "torchvision", "transformers", "timm")
+# Of these, the ones whose modules bring their own parts; torch's containers hold what the user puts there.
+_BUILDERS = ("torchvision", "transformers", "timm")
 _RIGHT_WITH = 5  # lines between a freeze and the `.eval()` that belongs to it
 
 
@@ -48,7 +50,9 @@ def drifts(trace: Trace) -> list[Drift]:
             frozen = frozen_paths(model, step)
             for module in model.modules:
                 block = (
-                    _block(model, module, frozen) if _moves_statistics(trace, step, model, module) else None
+                    _block(trace, model, module, frozen)
+                    if _moves_statistics(trace, step, model, module)
+                    else None
                 )
                 if block is None or (model.index, module.path) in found:
                     continue
@@ -113,8 +117,11 @@ def is_optimised(trace: Trace, parameters: Iterable[int]) -> bool:
 
 
 def is_bystander(trace: Trace, model: Model) -> bool:
-    """Whether nothing of the model is optimised and it only runs without gradients: a teacher or a target."""
-    if is_optimised(trace, model.parameters):
+    """Whether nothing of the model is optimised and it only runs without gradients: a teacher or a target.
+
+    What has no parameters teaches nothing: a norm layer alone that keeps the statistics of its inputs.
+    """
+    if not model.parameters or is_optimised(trace, model.parameters):
         return False
     calls = [
         state for step in trace.completed for state in step.modules.get(model.index, {}).values() if state.ran
@@ -125,9 +132,10 @@ def is_bystander(trace: Trace, model: Model) -> bool:
 def may_be_copied_by_hand(trace: Trace, model: Model, path: str) -> bool:
     """Whether the module's weights are written by hand (momentum encoder, mean teacher), or may be.
 
-    They may be where it runs without gradients, another module has parameters of the same shapes, and the
-    steps seen are too few to tell that it stands still, or tell only that no optimizer moved it: one holds
-    it, because `whole.parameters()` was handed over, copy included.
+    They may be where it runs without gradients and a trained module has the same parameters: that it stands
+    still over the steps seen is no proof, for some copies are written every tenth step only. It is one where
+    its weights came with its construction and those of the trained module did not, and no optimizer holds it
+    (one may because `whole.parameters()` was handed over, copy included).
     """
     parameters = model.parameters_within(path)
     if not parameters:
@@ -142,7 +150,10 @@ def may_be_copied_by_hand(trace: Trace, model: Model, path: str) -> bool:
     if any(call is not None and call.ran and call.with_gradient is not False for call in calls):
         return False
     stood_still = not held and len(states) > 1 and all(state.moved is False for state in states[-1])
-    return not stood_still and _has_twin(trace, model, path, parameters)
+    twins = list(_twins(trace, model, path, parameters))
+    if stood_still and _came_loaded(trace, parameters):
+        return any(all(trace.parameters[p].origin != "fresh" for p in twin) for twin in twins)
+    return bool(twins)
 
 
 def shown(model: Model, path: str) -> str:
@@ -233,14 +244,36 @@ def _alternates(trace: Trace, step: Step, parameter: int) -> bool:
     return another_step or is_toggled(trace, parameter)
 
 
-def _block(model: Model, module: Module, frozen: set[str]) -> str | None:
+def _block(trace: Trace, model: Model, module: Module, frozen: set[str]) -> str | None:
     """The largest frozen module around a frozen norm layer (itself at least); None where it is not frozen."""
-    if module.parameters and module.path not in frozen:
+    belongs = module.path in frozen if module.parameters else _is_part_of_its_block(trace, model, module)
+    if not belongs:
         return None
     around = [outer.path for outer in model.ancestors(module.path) if outer.path in frozen]
     if around:
         return around[-1]
     return module.path if module.parameters else None
+
+
+def _is_part_of_its_block(trace: Trace, model: Model, module: Module) -> bool:
+    """Whether a layer without parameters was built as part of the frozen module around it.
+
+    It is in a class of a library, or right behind a pretrained layer, whose outputs it normalises. Elsewhere
+    it may be new, next to a frozen body: such a layer standardises the features.
+    """
+    if module.assigned is not None:
+        return False
+    around = model.ancestors(module.path)
+    before = [m for m in model.modules if around and model.ancestors(m.path)[:1] == around[:1]]
+    at = before.index(module) if module in before else 0
+    if at and (weights := before[at - 1].parameters):
+        return all(trace.parameters[p].origin == "pretrained" for p in weights)
+    for outer in around:
+        if model.parameters_within(outer.path):
+            return outer.library in _BUILDERS
+        if outer.assigned is not None:
+            return False
+    return False
 
 
 def _drift(
@@ -303,8 +336,24 @@ def _right_with(event: Event, freeze: Event) -> bool:
     return together and abs(one.line - other.line) <= _RIGHT_WITH
 
 
-def _has_twin(trace: Trace, model: Model, path: str, parameters: list[int]) -> bool:
-    """Whether some other module has parameters of the same shapes in the same order or by the same names."""
+def _came_loaded(trace: Trace, parameters: Collection[int]) -> bool:
+    """Whether the statement that built these parameters also loaded them: their weights are no copy of what
+    the script trains, as they may be after a `load_state_dict` of their own.
+    """
+    loads = {p: event.location for event in trace.events_of("loaded") for p in event.parameters}
+    for p in parameters:
+        load = loads.get(p)
+        if trace.parameters[p].origin != "pretrained" or load is None:
+            return False
+        if not _same_span(load, trace.parameters[p].built):
+            return False
+    return True
+
+
+def _twins(trace: Trace, model: Model, path: str, parameters: list[int]) -> Iterator[list[int]]:
+    """The parameters of every other, trained module that has the same ones: of the same shapes in the same
+    order, or by the same names.
+    """
     shapes = [trace.parameters[p].shape for p in parameters]
     own = set(parameters)
     for other in trace.models:
@@ -313,28 +362,54 @@ def _has_twin(trace: Trace, model: Model, path: str, parameters: list[int]) -> b
                 continue
             candidates = other.parameters_within(module.path)
             same = len(candidates) == len(shapes) and own.isdisjoint(candidates)
-            if same and [trace.parameters[p].shape for p in candidates] == shapes:
-                return True
-    return any(_has_namesakes(trace, other, path, parameters) for other in trace.models)
+            same = same and [trace.parameters[p].shape for p in candidates] == shapes
+            if same and _is_trained(trace, candidates):
+                yield candidates
+        yield from _namesakes(trace, other, path, parameters)
 
 
-def _has_namesakes(trace: Trace, other: Model, path: str, parameters: list[int]) -> bool:
-    """The same by names: what the twin shares with yet another module counts as its own, too."""
+def _namesakes(trace: Trace, other: Model, path: str, parameters: list[int]) -> Iterator[list[int]]:
+    """The same by names: what the twin shares with yet another module counts as its own, too.
+
+    It may have whole modules more (a predictor on top), but in those of the same names nothing differs: a
+    network that is only deeper is no twin.
+    """
     own, start = set(parameters), len(path) + 1 if path else 0
-    shapes = {
-        name: trace.parameters[p].shape
-        for p in other.parameters
-        if p not in own
-        for name in trace.parameters[p].paths
-    }
+    named = {name: p for p in other.parameters if p not in own for name in trace.parameters[p].paths}
     wanted = {
         name[start:]: trace.parameters[p].shape
         for p in parameters
         for name in trace.parameters[p].paths
         if _inside(name, path)
     }
-    prefixes = (f"{module.path}." if module.path else "" for module in other.modules)
-    return any(all(shapes.get(at + name) == shape for name, shape in wanted.items()) for at in prefixes)
+    parts = _parts(wanted)
+    for module in other.modules:
+        at = f"{module.path}." if module.path else ""
+        found = {
+            name[len(at) :]: p
+            for name, p in named.items()
+            if name.startswith(at) and any(_inside(name[len(at) :], part) for part in parts)
+        }
+        same = {name: trace.parameters[p].shape for name, p in found.items()} == wanted
+        if same and _is_trained(trace, found.values()):
+            yield list(found.values())
+
+
+def _parts(names: Collection[str]) -> set[str]:
+    """The outermost modules or parameters with these names, where they are several; else what is in it."""
+    depth = 1
+    while True:
+        found = {".".join(name.split(".")[:depth]) for name in names}
+        if len(found) != 1 or found == set(names):
+            return found
+        depth += 1
+
+
+def _is_trained(trace: Trace, parameters: Collection[int]) -> bool:
+    """Whether an optimizer holds some of these, or they may be trained by hand."""
+    return is_optimised(trace, parameters) or any(
+        is_trainable(step, p) for step in trace.completed for p in parameters
+    )
 
 
 def _same_span(one: Location, other: Location | None) -> bool:

@@ -26,16 +26,50 @@ def updated_by_hand(trace: Trace, parameter: int) -> bool | None:
 def left_out(
     trace: Trace, step: Step, model: Model, gradients: tuple[Gradient, ...] = ("nonzero",)
 ) -> list[int]:
-    """Parameters that get a gradient in this step, that no optimizer ever holds and nothing else updates."""
+    """Parameters that get a gradient in this step, that no optimizer ever holds and nothing else updates.
+
+    A learner's (first-order MAML) are none: its gradients are copied by hand into its optimised twin.
+    """
     held = held_in_any_step(trace)
+    lent = _held_in_a_twin(trace, model, held)
     found = []
     for parameter in model.parameters:
         state = step.parameters.get(parameter)
         if state is None or not state.trainable or state.gradient not in gradients or parameter in held:
             continue
+        if parameter in lent:
+            continue
         if trace.parameters[parameter].attached and updated_by_hand(trace, parameter) is not True:
             found.append(parameter)
     return found
+
+
+def _held_in_a_twin(trace: Trace, model: Model, held: set[int]) -> set[int]:
+    """The parameters of this model whose counterparts an optimizer holds: in another living model with the
+    same names and shapes.
+
+    Not where the optimizer is known to leave the counterpart as it is: then nobody copies gradients into it.
+    """
+    found: set[int] = set()
+    for twin in trace.models:
+        if twin.index != model.index and _make(trace, twin) == _make(trace, model):
+            pairs = zip(model.parameters, twin.parameters, strict=True)
+            found.update(mine for mine, its in pairs if its in held and _may_be_fed(trace, its))
+    return found
+
+
+def _make(trace: Trace, model: Model) -> list[tuple[str, tuple[int, ...]]]:
+    return [(trace.parameters[p].path, trace.parameters[p].shape) for p in model.parameters]
+
+
+def _may_be_fed(trace: Trace, parameter: int) -> bool:
+    """Whether it lives, and moves in a step of its own optimizer or has not been seen in one."""
+    own = [
+        step.parameters[parameter].moved
+        for step in trace.completed
+        if step.stepping and any(parameter in group.parameters for group in step.stepping.groups)
+    ]
+    return trace.parameters[parameter].attached and (not own or any(moved is not False for moved in own))
 
 
 def holders_of(trace: Trace, step: Step, model: Model) -> list[Optimizer]:

@@ -43,9 +43,8 @@ class Stepper:
         self._frozen = (
             Digests()
         )  # of frozen parameters that the stepping optimizer holds, from before its step
-        # Of parameters that no optimizer holds and that are trainable, or are those of a teacher, from after
-        # the step before:
-        # what moves between steps is updated by hand.
+        # Of parameters that no optimizer holds and that are trainable, or may be those of a teacher, from
+        # after the step before: what moves between steps is updated by hand.
         self._unheld = Digests()
         self._had_gradient: set[int] = set()
 
@@ -99,9 +98,9 @@ class Stepper:
             (entry, tensor) for entry in self._ledger.entries if (tensor := entry.reference()) is not None
         ]
         living = [(entry, tensor) for entry, tensor in living if entry.attached or entry.id in held]
-        apart = self._run_without_gradients()
+        within = self._run_with_gradients()
         unheld = Digests(
-            t for entry, t in living if entry.id not in held and (t.requires_grad or id(t) in apart)
+            t for entry, t in living if entry.id not in held and (t.requires_grad or id(t) not in within)
         )
         moved = self._frozen.compare() | self._unheld.compare(unheld)
         self._frozen, self._unheld = Digests(), unheld
@@ -117,12 +116,13 @@ class Stepper:
             for entry, tensor in living
         }
 
-    def _run_without_gradients(self) -> set[int]:
-        """Ids of the parameter tensors of modules that ran in this step, but never with gradients: a
-        teacher's.
+    def _run_with_gradients(self) -> set[int]:
+        """Ids of the parameter tensors of modules that ran in this step with gradients.
+
+        All others may be a teacher's: what runs before the first gradient is not watched yet, so that in the
+        first step a teacher that answers first is not seen to run.
         """
-        calls = self._forwards.calls.values()
-        modules = [call.module for call in calls if call.without_gradient and not call.with_gradient]
+        modules = [call.module for call in self._forwards.calls.values() if call.with_gradient]
         return {id(p) for module in modules for p in module._parameters.values() if p is not None}
 
     def _modules(self) -> dict[int, dict[str, ModuleState]]:
@@ -154,6 +154,7 @@ class Stepper:
             output_requires_grad=call.output_requires_grad,
             statistics_moved=moved.get(id(call.module)),
             saved_bytes=call.saved_bytes if self._forwards.measure_saved else None,
+            conditional_cut=call.conditional_cut,
             cut_by_checkpoint=call.cut,
             reached_by_backward=call.reached,
         )
@@ -204,6 +205,7 @@ def _infer_containers(states: dict[str, ModuleState]) -> None:
                 order=first.order,
                 with_gradient=any(s.with_gradient for s in inside),
                 without_gradient=any(s.without_gradient for s in inside),
+                conditional_cut=any(s.conditional_cut for s in inside),
                 input_requires_grad=first.input_requires_grad,
                 output_requires_grad=last.output_requires_grad,
             )

@@ -138,6 +138,34 @@ def test_silent_when_the_new_model_is_frozen_as_well() -> None:
     assert not list(check(story.trace()))
 
 
+def built_by_one_function(*, second: int) -> Story:
+    """`build(…)` builds on line 11, and freezes on line 14 when told to; the survivor comes from `second`."""
+    story, _, _ = two_models()
+    story.events[0] = replace(
+        story.events[0],
+        location=Location("train.py", 14, function="build", calls=(Location("train.py", 17),)),
+    )
+    for model, line, call in zip(tuple(story.models), (11, second), (17, 18), strict=True):
+        built = Location("train.py", line, function="build", calls=(Location("train.py", call),))
+        story.models[model.index] = replace(model, built=built)
+        for p in model.parameters:
+            story.parameters[p] = replace(story.parameters[p], built=built)
+    lose_the_first(story)
+    story.step()
+    return story
+
+
+def test_silent_when_a_later_call_of_the_function_took_another_branch() -> None:
+    """A table of trainable parameters for each strategy, then the chosen one is trained."""
+    assert not list(check(built_by_one_function(second=11).trace()))
+
+
+def test_a_function_that_freezes_and_then_builds_anew() -> None:
+    assert [
+        fault.location and fault.location.line for fault in check(built_by_one_function(second=15).trace())
+    ] == [15]
+
+
 def test_a_model_built_anew_after_the_freeze() -> None:
     story, _, _ = two_models(second_line=5)
     lose_the_first(story)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from freezelint.checks.optimizers.frozen_param_in_optimizer import check
+from freezelint.evidence import Location, Origin
 from tests.story import Story, at, norm, plain
 
 
@@ -64,6 +65,37 @@ def test_silent_for_what_the_models_own_class_froze() -> None:
     story.optimizer(line=7)
     story.step()
     assert not list(check(story.trace()))
+
+
+def test_silent_for_a_parameter_born_frozen() -> None:
+    """`nn.Parameter(…, requires_grad=False)`: Fourier features, alone in their module."""
+    story = Story()
+    story.model({"fourier": plain((3, 16)), "fc": plain()}, fresh=["fc"])
+    story.trainable[story.ids("fourier")[0]] = (False, None)
+    story.optimizer(line=7)
+    story.step()
+    assert not list(check(story.trace()))
+
+
+def frozen_in_a_constructor(origin: Origin, *, built_in: str = "__init__") -> Story:
+    """A layer that `Filters()` on line 12 freezes in its constructor, with an optimizer over everything."""
+    story = Story()
+    story.model({"filters": plain(), "fc": plain()}, fresh=["fc"])
+    called = (Location("train.py", 12),)
+    event = story.freeze("filters", line=4)
+    frozen = Location("train.py", 4, function="__init__", calls=called)
+    story.events[event.index] = replace(event, location=frozen)
+    built = Location("train.py", 3, function=built_in, calls=called)
+    for p in story.ids("filters"):
+        story.parameters[p] = replace(story.parameters[p], origin=origin, built=built)
+    story.optimizer(line=14)
+    story.step()
+    return story
+
+
+def test_silent_for_fixed_filters_frozen_in_their_constructor() -> None:
+    assert not list(check(frozen_in_a_constructor("unknown").trace()))
+    assert not list(check(frozen_in_a_constructor("fresh").trace()))
 
 
 def test_silent_when_everything_it_holds_is_frozen() -> None:
@@ -130,3 +162,14 @@ def test_frozen_before_anything_was_seen() -> None:
         fault.message
         == "SGD holds `conv` (2 parameters), which cannot train; give it the trainable parameters only"
     )
+
+
+def test_a_pretrained_backbone_frozen_in_the_constructor() -> None:
+    (fault,) = check(frozen_in_a_constructor("pretrained").trace())
+    assert "`filters` (2 parameters), which cannot train (frozen on line 4)" in fault.message
+
+
+def test_frozen_in_the_constructor_of_a_trainer_that_was_handed_the_model() -> None:
+    """What the constructor froze was built elsewhere."""
+    (fault,) = check(frozen_in_a_constructor("fresh", built_in="build").trace())
+    assert "(frozen on line 4)" in fault.message

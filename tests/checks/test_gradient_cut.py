@@ -127,6 +127,21 @@ def test_silent_where_a_reentrant_checkpoint_is_the_cause() -> None:
     assert not list(check(story.trace()))
 
 
+def test_silent_when_a_condition_decides_about_no_grad() -> None:
+    story = backbone_and_head()
+    story.optimizer()
+    story.step(parameters={"conv": NONE}, modules={"conv": {**NO_GRAD, "conditional_cut": True}})
+    assert not list(check(story.trace()))
+
+
+def test_silent_when_a_condition_decides_about_the_detach() -> None:
+    story = backbone_and_head()
+    story.optimizer()
+    story.event("detached", 9, parameters=tuple(story.ids("conv")), conditional=True)
+    story.step(parameters={"conv": NONE}, modules=CUT_OFF)
+    assert not list(check(story.trace()))
+
+
 def test_a_trainable_backbone_under_no_grad() -> None:
     story = backbone_and_head()
     story.optimizer(line=4)
@@ -135,9 +150,9 @@ def test_a_trainable_backbone_under_no_grad() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(4)
     assert fault.message == (
-        "`conv` and `bn` (4 parameters) never train: they are trainable and in the optimizer, but run only "
-        "under `no_grad` (or "
-        "`inference_mode`), so they get no gradient; run them with gradients, or freeze them and leave "
+        "`conv` and `bn` (4 parameters) did not train in the steps watched: they are trainable and in the "
+        "optimizer, but ran only under `no_grad` (or `inference_mode`) and got no gradient; "
+        "run them with gradients, or freeze them and leave "
         "them out of the optimizer"
     )
     assert fault.subjects == ("model.conv.weight", "model.conv.bias", "model.bn.weight", "model.bn.bias")
@@ -161,8 +176,8 @@ def test_a_detached_backbone() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(9)
     assert fault.message == (
-        "`conv` and `bn` (4 parameters) never train: their output is cut from the graph here, and they get "
-        "no gradient; remove the "
+        "`conv` and `bn` (4 parameters) did not train in the steps watched: their output is cut from the "
+        "graph here, and they got no gradient; remove the "
         "cut, or freeze them and leave them out of the optimizer"
     )
     assert [related.location for related in fault.related] == [at(4)]

@@ -1,5 +1,6 @@
 """FRZ107 on traces made by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 from freezelint.checks.modes.teacher_in_train_mode import check
@@ -84,16 +85,50 @@ def test_silent_for_a_copy_that_may_be_written_by_hand() -> None:
     assert silent(story)
 
 
-def test_a_copy_that_stands_still_is_a_teacher() -> None:
+def test_silent_for_a_copy_that_stands_still_and_may_be_written_every_tenth_step() -> None:
     story = Story()
     layers = {"fc": plain(), "bn": norm()}
-    story.model(layers, "student")
+    story.model(layers, "student", fresh=True)
     story.optimizer()
-    story.model(layers, "teacher", line=2)
+    story.model(layers, "teacher", fresh=True)
+    for _ in range(2):
+        run(story, {"": {"moved": False}})
+    assert silent(story)
+
+
+def test_a_twin_that_stands_still_and_came_with_its_weights_is_a_teacher() -> None:
+    story = Story()
+    layers = {"fc": plain(), "bn": norm()}
+    story.model(layers, "student", fresh=True)
+    story.optimizer()
+    teacher = story.model(layers, "teacher", pretrained=True, line=2)
+    event = story.event("loaded", 2, parameters=teacher.parameters)
+    story.parameters = [
+        replace(p, built=event.location) if p.id in teacher.parameters else p for p in story.parameters
+    ]
     for _ in range(2):
         run(story, {"": {"moved": False}})
     (fault,) = check(story.trace())
     assert fault.location == at(2)
+
+
+def test_a_network_that_is_only_shallower_is_no_twin() -> None:
+    story = Story()
+    story.model({"body.0": plain(), "body.1": plain(), "fc": plain()}, "student")
+    story.optimizer()
+    story.model({"body.0": plain(), "fc": plain(), "drop": dropout()}, "teacher", line=2)
+    run(story)
+    (fault,) = check(story.trace())
+    assert fault.location == at(2)
+
+
+def test_silent_for_a_norm_layer_alone_that_normalises_observations() -> None:
+    story = Story()
+    story.model({"fc": plain()}, "policy")
+    story.optimizer("fc")
+    story.model({"bn": norm() | {"shapes": ()}}, "normaliser", line=2)
+    run(story)
+    assert silent(story)
 
 
 def test_teacher_in_train_mode() -> None:

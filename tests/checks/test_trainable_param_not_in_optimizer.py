@@ -1,5 +1,7 @@
 """FRZ203 on traces made by hand."""
 
+from dataclasses import replace
+
 from freezelint.checks.optimizers.trainable_param_not_in_optimizer import check
 from tests.story import Story, at, plain
 
@@ -46,6 +48,28 @@ def test_silent_for_updates_written_by_hand() -> None:
     story.unfreeze("body", line=15)
     story.step(parameters={"body": {"moved": None}})
     story.step(parameters={"body": {"moved": True}})
+    assert not list(check(story.trace()))
+
+
+def learner_of(meta: bool = True) -> Story:
+    """Only the learner's head is optimised; with `meta`, an outer optimizer holds its twin."""
+    story = Story()
+    story.model({"body": plain(), "fc": plain()}, "meta")
+    if meta:
+        story.optimizer(line=3)
+    story.model({"body": plain(), "fc": plain()}, "learner")
+    story.freeze("body", line=5)
+    story.optimizer("fc", line=6)
+    story.unfreeze("body", line=9)
+    return story
+
+
+def test_silent_for_a_learner_whose_gradients_are_copied_into_its_twin() -> None:
+    """First-order MAML and ANIL, whether or not the outer optimizer has stepped yet."""
+    story = learner_of()
+    story.step(optimizer=1)
+    assert not list(check(story.trace()))
+    story.step(optimizer=0)
     assert not list(check(story.trace()))
 
 
@@ -114,3 +138,16 @@ def test_each_statement_is_a_finding() -> None:
     story.unfreeze("one", line=17)
     story.step()
     assert [fault.location for fault in check(story.trace())] == [at(15), at(17)]
+
+
+def test_a_copy_whose_twin_no_optimizer_holds_or_moves() -> None:
+    story = learner_of(meta=False)
+    story.step()
+    assert [fault.location for fault in check(story.trace())] == [at(9)]
+
+    story = learner_of()
+    still = story.step(optimizer=0)
+    for p in story.models[0].parameters:
+        still.parameters[p] = replace(still.parameters[p], moved=False)
+    story.step(optimizer=1)
+    assert [fault.location for fault in check(story.trace())] == [at(9)]

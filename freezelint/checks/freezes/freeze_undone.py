@@ -80,9 +80,29 @@ def _left_behind(trace: Trace, step: Step, statements: list[FlagStatement]) -> I
         if any(trace.parameters[p].attached for p in freeze.parameters):
             continue
         for model in trace.models:
+            if _took_another_branch(trace, model, freeze):
+                continue
             now = _counterparts(trace, model, freeze)
             if now and trains(model, step) and not any(is_frozen(step, p) for p in model.parameters):
                 yield _rebuilt(trace, model, freeze, now)
+
+
+def _took_another_branch(trace: Trace, model: Model, freeze: FlagStatement) -> bool:
+    """Whether one function built both models and froze only the first (`build(freeze=True)` for a table, then
+    `build(freeze=False)`): the same statement of it made either.
+    """
+    if freeze.location is None or model.built is None:
+        return False
+    froze_in = {(place.path, place.function) for place in _places(freeze.location) if place.function}
+    first = {place.at() for p in freeze.parameters for place in _places(trace.parameters[p].built)}
+    return any(
+        (place.path, place.function) in froze_in and place.at() in first for place in _places(model.built)
+    )
+
+
+def _places(location: Location | None) -> tuple[Location, ...]:
+    """The statement and the calls that led to it, innermost first."""
+    return () if location is None else (location, *location.calls)
 
 
 def _counterparts(trace: Trace, model: Model, freeze: FlagStatement) -> tuple[int, ...]:

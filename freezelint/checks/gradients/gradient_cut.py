@@ -13,7 +13,9 @@ from freezelint.wording import line, parameters_named
 
 def check(trace: Trace) -> Iterator[Fault]:
     """The cut itself must be seen: a module that ran without grad mode only, or a detached output that
-    something trains on."""
+    something trains on. A cut that depends on a condition may be a stage of a
+    schedule: two steps do not show that it lasts.
+    """
     reported: set[int] = set()
     for step in trace.steps:
         if step.phase == "optimizer-built":
@@ -22,9 +24,10 @@ def check(trace: Trace) -> Iterator[Fault]:
         no_grad = _without_twins(trace, step, [p for p in cut if _ran_without_grad_mode(trace, step, p)])
         detached = _by_cut(trace, step, [p for p in cut if not _ran_without_grad_mode(trace, step, p)])
         reported.update(no_grad, *detached.values())
-        yield from _by_no_grad(trace, step, no_grad)
+        yield from _by_no_grad(trace, step, [p for p in no_grad if not _cut_on_condition(trace, step, p)])
         for event, parameters in detached.items():
-            yield _by_detach(trace, step, event, parameters)
+            if not event.conditional:
+                yield _by_detach(trace, step, event, parameters)
 
 
 def _without_gradient(trace: Trace, step: Step) -> list[int]:
@@ -58,6 +61,11 @@ def _owner(trace: Trace, step: Step, parameter: int) -> ModuleState | None:
 def _ran_without_grad_mode(trace: Trace, step: Step, parameter: int) -> bool:
     owner = _owner(trace, step, parameter)
     return owner is not None and owner.without_gradient is True and owner.with_gradient is False
+
+
+def _cut_on_condition(trace: Trace, step: Step, parameter: int) -> bool:
+    owner = _owner(trace, step, parameter)
+    return owner is not None and owner.conditional_cut
 
 
 def _by_cut(trace: Trace, step: Step, parameters: list[int]) -> dict[Event, list[int]]:
@@ -154,9 +162,9 @@ def _by_no_grad(trace: Trace, step: Step, parameters: list[int]) -> Iterator[Fau
         places.setdefault(_declared(trace, step, parameter), []).append(parameter)
     for location, found in places.items():
         yield Fault(
-            f"{parameters_named(trace, found)} never train: they are trainable and in the optimizer, but "
-            "run only under `no_grad` "
-            "(or `inference_mode`), so they get no gradient; run them with gradients, or freeze them and "
+            f"{parameters_named(trace, found)} did not train in the steps watched: they are trainable and in "
+            "the optimizer, but ran only under `no_grad` (or `inference_mode`) and got no gradient; "
+            "run them with gradients, or freeze them and "
             "leave them out of the "
             "optimizer",
             location,
@@ -168,8 +176,8 @@ def _by_no_grad(trace: Trace, step: Step, parameters: list[int]) -> Iterator[Fau
 def _by_detach(trace: Trace, step: Step, event: Event, parameters: list[int]) -> Fault:
     declared = _declared(trace, step, parameters[0])
     return Fault(
-        f"{parameters_named(trace, parameters)} never train: their output is cut from the graph here, and "
-        "they get no gradient; "
+        f"{parameters_named(trace, parameters)} did not train in the steps watched: their output is cut "
+        "from the graph here, and they got no gradient; "
         f"remove the cut, or freeze them and leave them out of the optimizer",
         event.location,
         subjects(trace, parameters),

@@ -27,7 +27,7 @@ def _left_in_eval(trace: Trace, step: Step, model: Model) -> Fault | None:
     if put is None or put.kind != "to-eval" or not _wholly_in_eval(step, model, ""):
         return None
     layers = _silenced(step, model, "")
-    before = _trained_before(trace, step, model, put)
+    before = _trained_before(trace, step, model, put, layers)
     if not layers or before is None:
         return None
     since = f" since {line(put.location)}" if put.location else ""
@@ -123,14 +123,20 @@ def _is_trained(step: Step, parameter: int) -> bool:
     return trained and bool(step.held_by(parameter))
 
 
-def _trained_before(trace: Trace, step: Step, model: Model, put: Event) -> Event | None:
-    """What shows that the model was in train mode before `put`: a `.train()`, or a step in train mode."""
+def _trained_before(trace: Trace, step: Step, model: Model, put: Event, layers: list[Module]) -> Event | None:
+    """What shows that the model was in train mode before `put`: a `.train()`, or a step in which one of these
+    layers ran in train mode.
+
+    That the model itself is marked so tells nothing: it is from its construction, also where only its head
+    ran.
+    """
     for event in reversed(trace.events[: put.index]):
         if event.kind == "to-train" and (model.index, "") in event.modules:
             return event
     for earlier in trace.completed:
-        state = earlier.module(model.index, "")
-        if earlier.index < step.index and state is not None and state.ran and state.training is True:
+        states = [earlier.module(model.index, layer.path) for layer in layers]
+        ran = [state for state in states if state is not None and state.ran]
+        if earlier.index < step.index and any(state.training is True for state in ran):
             return trace.event(earlier.event)
     return None
 

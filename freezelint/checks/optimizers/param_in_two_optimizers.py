@@ -12,19 +12,15 @@ from freezelint.wording import agree, line, parameters_named
 
 
 def check(trace: Trace) -> Iterator[Fault]:
-    """Silent for one optimizer after the other (a rebuilt one, Adam and then L-BFGS): two must take turns."""
+    """Two that step on the gradients of one backward. Silent for one after the other (a rebuilt one, Adam and
+    then L-BFGS) and for turns on losses of their own (adversarial autoencoders, SAC-AE): a design.
+    """
     stepping = [(step.stepping.optimizer, step) for step in trace.completed if step.stepping]
     indices = sorted({index for index, _ in stepping})
     for first, second in combinations(indices, 2):
         turns = [(index, step) for index, step in stepping if index in (first, second)]
-        if _take_turns([index for index, _ in turns]) or _share_a_backward(trace, turns):
+        if _share_a_backward(trace, turns):
             yield from _shared(trace, first, second, turns)
-
-
-def _take_turns(order: list[int]) -> bool:
-    """Whether one of the two steps again after the other has stepped."""
-    changes = sum(1 for before, after in pairwise(order) if before != after)
-    return changes >= 2
 
 
 def _share_a_backward(trace: Trace, turns: list[tuple[int, Step]]) -> bool:

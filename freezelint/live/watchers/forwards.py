@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from freezelint.live.patching import Patches
+from freezelint.live.reading.conditions import no_grad_on_condition
+from freezelint.live.reading.places import user_frame
 from freezelint.live.watchers.graph import GraphWatcher
 from freezelint.live.watchers.running_statistics import Statistics, statistics_of
 
@@ -21,6 +23,7 @@ class Call:
     """What the calls of one module in one step have in common."""
 
     __slots__ = (
+        "conditional_cut",
         "cut",
         "input_requires_grad",
         "module",
@@ -47,6 +50,7 @@ class Call:
         self.saved_bytes = 0
         self.statistics: Statistics | None = None  # from before the first call in train mode
         self.cut = False
+        self.conditional_cut = False
         self.reached: bool | None = None  # whether backward came through its output; None: not watched
 
     def await_backward(self, output: Any) -> None:
@@ -151,6 +155,8 @@ class ForwardWatcher:
             call.training = bool(call.training) or module.training
         else:
             call.without_gradient = True
+            if not call.conditional_cut and _trains(module):
+                call.conditional_cut = no_grad_on_condition(user_frame())
             call.training_without_gradient = bool(call.training_without_gradient) or module.training
         if call.statistics is None and module.training and isinstance(module, _NormBase):
             call.statistics = statistics_of(module)
@@ -195,6 +201,11 @@ def tensors_in(values: Any, depth: int = 2) -> Iterator[torch.Tensor]:
             yield from tensors_in(value.values(), depth - 1)
         elif depth and isinstance(value, (list, tuple)):
             yield from tensors_in(value, depth - 1)
+
+
+def _trains(module: nn.Module) -> bool:
+    """Whether a parameter of the module's own is trainable."""
+    return any(parameter is not None and parameter.requires_grad for parameter in module._parameters.values())
 
 
 def _is_frozen_layer(module: nn.Module) -> bool:

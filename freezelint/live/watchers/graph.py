@@ -18,6 +18,7 @@ from freezelint.live.journal import Journal
 from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.reading.assignments import assigned_at
+from freezelint.live.reading.conditions import cut_on_condition
 from freezelint.live.reading.places import called_by_user, is_user_code, user_frame, user_location
 from freezelint.live.watchers.flags import FlagWatcher, initialises
 
@@ -195,7 +196,9 @@ class GraphWatcher:
         self._cuts += 1
         behind = [self._ledger.entry(p).id for p in parameters_behind(tensor)]
         if behind:
-            record = self._journal.add("detached", user_location())
+            record = self._journal.add(
+                "detached", user_location(), conditional=cut_on_condition(user_frame())
+            )
             record.parameters.update(dict.fromkeys(behind))
 
     def _watch_checkpoint(self, patches: Patches) -> None:
