@@ -114,9 +114,9 @@ def test_a_twin_that_stands_still_and_came_with_its_weights_is_a_teacher() -> No
 
 def test_a_network_that_is_only_shallower_is_no_twin() -> None:
     story = Story()
-    story.model({"body.0": plain(), "body.1": plain(), "fc": plain()}, "student")
+    story.model({"body.0": plain(), "body.1": plain(), "fc": plain((3, 4))}, "student")
     story.optimizer()
-    story.model({"body.0": plain(), "fc": plain(), "drop": dropout()}, "teacher", line=2)
+    story.model({"body.0": plain(), "fc": plain((3, 4)), "drop": dropout()}, "teacher", line=2)
     run(story)
     (fault,) = check(story.trace())
     assert fault.location == at(2)
