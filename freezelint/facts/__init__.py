@@ -45,7 +45,8 @@ def frozen_by_design(trace: Trace, step: Step, parameter: int) -> bool:
     model = trace.model_of(parameter)
     if model is None or parameter not in trace.owners:
         return False
-    own = cause is None or (built is not None and _within_one_constructor(cause, built))
+    # Of what was built before the audit began nobody knows who froze it.
+    own = built is not None and (cause is None or _within_one_constructor(cause, built))
     if own and trace.parameters[parameter].origin != "pretrained":
         together = model.parameters
     elif cause is None:

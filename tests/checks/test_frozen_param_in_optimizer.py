@@ -71,10 +71,21 @@ def test_silent_for_a_parameter_born_frozen() -> None:
     """`nn.Parameter(…, requires_grad=False)`: Fourier features, alone in their module."""
     story = Story()
     story.model({"fourier": plain((3, 16)), "fc": plain()}, fresh=["fc"])
+    story.parameters = [replace(p, built=at(1)) for p in story.parameters]
     story.trainable[story.ids("fourier")[0]] = (False, None)
     story.optimizer(line=7)
     story.step()
     assert not list(check(story.trace()))
+
+
+def test_what_was_frozen_before_the_audit_began_is_reported() -> None:
+    """Nobody saw it built: that it was born frozen is not known."""
+    story = backbone_and_head()
+    for parameter in story.ids("conv"):
+        story.trainable[parameter] = (False, None)
+    story.optimizer(line=7)
+    story.step()
+    assert [fault.location for fault in check(story.trace())] == [at(7)]
 
 
 def frozen_in_a_constructor(origin: Origin, *, built_in: str = "__init__") -> Story:

@@ -28,7 +28,7 @@ _REGISTERING = {
 # Methods with which libraries initialise: without another tensor they bring no weights from elsewhere.
 _FILLS = ("normal_", "uniform_", "zero_", "fill_", "erfinv_", "clamp_", "mul_", "div_", "add_")
 # Functions of torch's that initialise by other means.
-_INITIALISERS = ("orthogonal_", "eye_", "dirac_", "sparse_")
+_INITIALISERS = ("trunc_normal_", "orthogonal_", "eye_", "dirac_", "sparse_")
 
 
 class LoadWatcher:
