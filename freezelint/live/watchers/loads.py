@@ -27,8 +27,8 @@ _REGISTERING = {
 }
 # Methods with which libraries initialise: without another tensor they bring no weights from elsewhere.
 _FILLS = ("normal_", "uniform_", "zero_", "fill_", "erfinv_", "clamp_", "mul_", "div_", "add_")
-# Functions of torch's that initialise by other means.
-_INITIALISERS = ("trunc_normal_", "orthogonal_", "eye_", "dirac_", "sparse_")
+# Functions of torch's that initialise by other means; the first is called by name whoever imported its front.
+_INITIALISERS = ("_no_grad_trunc_normal_", "orthogonal_", "eye_", "dirac_", "sparse_")
 
 
 class LoadWatcher:
