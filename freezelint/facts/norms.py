@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from freezelint.evidence import Event, Location, Model, Module, ModuleState, Step, Trace
 from freezelint.facts import is_frozen, is_toggled, is_trainable
 from freezelint.finding import Related
-from freezelint.wording import agree, plural
+from freezelint.wording import agree, plural, shown
 
 # Libraries whose norm layers are known to update statistics in train mode; of others it must be seen.
 _KNOWN = ("torch", "torchvision", "transformers", "timm")
@@ -154,13 +154,6 @@ def may_be_copied_by_hand(trace: Trace, model: Model, path: str) -> bool:
     if stood_still and _came_loaded(trace, parameters):
         return any(all(trace.parameters[p].origin != "fresh" for p in twin) for twin in twins)
     return bool(twins)
-
-
-def shown(model: Model, path: str) -> str:
-    """How to name a module: by its path, after the model's name where that is only a number (`model.0`)."""
-    if path and not path[0].isdigit():
-        return path
-    return f"{model.name}.{path}" if path else model.name
 
 
 def is_fresh(trace: Trace, module: Module) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from freezelint.evidence import Location, Model, Module, Step, Trace
 from freezelint.facts import is_toggled
-from freezelint.facts.norms import frozen_paths, in_train_mode, is_bystander, related, shown
+from freezelint.facts.norms import frozen_paths, in_train_mode, is_bystander, related
 from freezelint.finding import Fault
-from freezelint.wording import agree, line, listing, plural
+from freezelint.wording import agree, line, listing, plural, shown
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Location, Model, Module, ModuleState, Step, Trace
 from freezelint.facts import is_toggled
-from freezelint.facts.norms import frozen_paths, in_train_mode, layers_named, related, shown
+from freezelint.facts.norms import frozen_paths, in_train_mode, layers_named, related
 from freezelint.finding import Fault
-from freezelint.wording import agree, listing
+from freezelint.wording import agree, listing, shown
 
 _Layer = tuple[Step, Model, Module]
 

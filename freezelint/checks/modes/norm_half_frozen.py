@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 
 from freezelint.evidence import Location, Model, Module, Step, Trace
 from freezelint.facts import is_frozen, is_toggled, is_trainable
-from freezelint.facts.norms import shown
 from freezelint.finding import Fault
-from freezelint.wording import agree, line, listing
+from freezelint.wording import agree, line, listing, shown
 
 _Layers = dict[tuple[int, str], tuple[Model, Module, Location | None]]
 

@@ -14,11 +14,10 @@ from freezelint.facts.norms import (
     is_optimised,
     may_be_copied_by_hand,
     related,
-    shown,
     updates_statistics,
 )
 from freezelint.finding import Fault
-from freezelint.wording import agree, line, listing, plural
+from freezelint.wording import agree, line, listing, plural, shown
 
 
 @dataclass(frozen=True)
