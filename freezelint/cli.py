@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from freezelint.config import Config
     from freezelint.evidence import Trace
+    from freezelint.finding import Finding
     from freezelint.live.settings import LiveSettings
     from freezelint.report import Outcome
-    from freezelint.targets import Factory, Script
+    from freezelint.source.checking import Checked
+    from freezelint.targets import Factory, Plan, Script
 
 CLEAN, FOUND, FAULT, INTERRUPTED = 0, 1, 2, 130
 
@@ -77,7 +79,8 @@ def cli(context: click.Context) -> int:
 
 @cli.command(cls=_Command, options_metavar="[OPTIONS]")
 @click.argument("targets", nargs=-1, metavar="[TARGETS]... [-- ARGS]")
-@click.option("--run", is_flag=True, help="Run each target, a script, and watch its training steps.")
+@click.option("--run", is_flag=True, help="Run each target, a script, and watch its training steps, too.")
+@click.option("--source/--no-source", default=True, help="Read the sources (the default), or only run.")
 @click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps to watch (2).")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that a run may take (600)."
@@ -88,6 +91,11 @@ def cli(context: click.Context) -> int:
     default=None,
     help="Run without network, data and weights: stand-ins take their place.",
 )
+@click.option("--exclude", multiple=True, metavar="GLOBS", help="Leave out paths below directories.")
+@click.option("--stdin-filename", metavar="PATH", help="What the source on standard input (`-`) is called.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes that read (one for each core).")
+@click.option("--no-cache", is_flag=True, help="Neither use nor write the cache of earlier readings.")
+@click.option("--cache-dir", type=click.Path(file_okay=False), help="Where that is (.freezelint_cache).")
 @click.option(
     "--select", multiple=True, metavar="RULES", help="Report these rules only: codes, prefixes, names, ALL."
 )
@@ -110,11 +118,12 @@ def cli(context: click.Context) -> int:
 )
 @click.pass_context
 def check(context: click.Context, /, targets: tuple[str, ...], **given: Any) -> int:
-    """Watch training steps and report freezing bugs.
+    """Report freezing bugs: read sources, and watch training steps.
 
-    TARGETS are scripts (with --run) or factories such as `train.py:build` or `package.module:build`, which
-    return (model, optimizer, step). Without any, the `entry` of [tool.freezelint] is checked. ARGS go to the
-    script.
+    TARGETS are scripts, notebooks and directories, which are read; `-` is standard input. With --run, scripts
+    are also run, and watched; so are factories such as `train.py:build` or `package.module:build`, which
+    return (model, optimizer, step). Without any, the current directory is read and the `entry` of
+    [tool.freezelint] watched. ARGS go to the script.
 
     Exit status: 0 clean, 1 findings, 2 freezelint or its arguments at fault.
     """
@@ -124,11 +133,11 @@ def check(context: click.Context, /, targets: tuple[str, ...], **given: Any) -> 
 
     config = _config(targets)
     selected = _selection(given, config).codes(rules())
-    planned = plan(targets, run=given["run"], config=config)
-    arguments = _arguments(context, planned)
+    planned = plan(targets, run=given["run"], source=given["source"], config=config)
+    arguments = _arguments(context, planned.run)
     output = _output(given["output_file"])
-    traces = [_watched(target, arguments, _settings(given, config), given) for target in planned]
-    outcome = _judged(traces, selected)
+    checked, texts = _read(planned, given, config)
+    outcome = _outcome(planned, checked, texts, selected, _traces(planned, checked, arguments, given, config))
     colored = output is None and _terminal.wants_color(given["color"], sys.stdout)
     style = Style(colored or given["color"] == "always", given["statistics"], given["quiet"])
     report = render(outcome, given["output_format"] or config.output_format or "full", style)
@@ -138,6 +147,24 @@ def check(context: click.Context, /, targets: tuple[str, ...], **given: Any) -> 
         _save(report, output)
     exit_zero = config.exit_zero if given["exit_zero"] is None else given["exit_zero"]
     return FOUND if outcome.findings and not exit_zero else CLEAN
+
+
+@cli.command()
+@click.option("--cache-dir", type=click.Path(file_okay=False), help="Where the cache is (.freezelint_cache).")
+def clean(cache_dir: str | None) -> int:
+    """Remove the cache of earlier readings."""
+    from freezelint.report import _terminal
+    from freezelint.source import cache
+
+    directory = _cache_directory(cache_dir, _config(()))
+    try:
+        removed = cache.clean(directory)
+    except OSError as error:
+        from freezelint.errors import BadInputError
+
+        raise BadInputError(f"{directory}: cannot be removed: {error.strerror}") from error
+    _terminal.write(f"Removed {directory}\n" if removed else f"There is no cache in {directory}\n")
+    return CLEAN
 
 
 @cli.command()
@@ -239,6 +266,72 @@ def _unwritable(path: Path, reason: str | None) -> Exception:
     return BadInputError(f"--output-file {path}: cannot write the report: {reason}; name another file")
 
 
+def _cache_directory(given: str | None, config: Config) -> Path:
+    """Where the cache is: as told, else in the root of the project, else here."""
+    from pathlib import Path
+
+    from freezelint.source.cache import DIRECTORY
+    from freezelint.source.project import project_root
+
+    if given is not None:
+        return Path(given)
+    if config.cache_dir is not None:
+        return (config.root or Path()) / config.cache_dir
+    return (config.root or project_root(Path.cwd()) or Path()) / DIRECTORY
+
+
+def _read(planned: Plan, given: dict[str, Any], config: Config) -> tuple[Checked | None, dict[str, str]]:
+    """What the sources say, None where none are asked for; and the text that came on standard input."""
+    from freezelint.source import checking
+
+    directories = tuple(path for path in planned.read if path.is_dir())
+    if planned.standard_input:
+        return checking.check_text(sys.stdin.buffer.read(), given["stdin_filename"])
+    if not planned.read:
+        return None, {}
+    from freezelint.source.cache import Cache
+    from freezelint.source.discovery import discover
+
+    exclude = [glob for value in given["exclude"] for glob in value.split(",")] or config.exclude or ()
+    paths = discover(planned.read, exclude, config.root)
+    cache = None if given["no_cache"] else Cache(_cache_directory(given["cache_dir"], config))
+    if given["verbose"]:
+        from freezelint.report._terminal import say
+
+        say(f"freezelint: {len(paths)} files, {f'cache {cache.directory}' if cache else 'no cache'}")
+    checked = checking.check_files(
+        paths,
+        named=frozenset(planned.read),
+        roots=directories,
+        jobs=given["jobs"] or config.jobs,
+        cache=cache,
+    )
+    return checked, {}
+
+
+def _traces(
+    planned: Plan,
+    checked: Checked | None,
+    arguments: tuple[str, ...],
+    given: dict[str, Any],
+    config: Config,
+) -> list[Trace]:
+    """The evidence of the runs. What is no Python (FRZ002) is not run."""
+    from freezelint.targets import Script
+
+    broken = {finding.path for finding in checked.findings if finding.code == "FRZ002"} if checked else set()
+    targets = [each for each in planned.run if not (isinstance(each, Script) and _shown(each.path) in broken)]
+    return [_watched(target, arguments, _settings(given, config), given) for target in targets]
+
+
+def _shown(path: str) -> str:
+    from pathlib import Path
+
+    from freezelint.source.project import shown_path
+
+    return shown_path(Path(path))
+
+
 def _watched(
     target: Script | Factory, arguments: tuple[str, ...], settings: LiveSettings, given: dict[str, Any]
 ) -> Trace:
@@ -265,11 +358,33 @@ def _watched(
     return trace
 
 
-def _judged(traces: list[Trace], selected: frozenset[str]) -> Outcome:
-    from freezelint.judge import judge
+def _outcome(
+    planned: Plan,
+    checked: Checked | None,
+    texts: dict[str, str],
+    selected: frozenset[str],
+    traces: list[Trace],
+) -> Outcome:
+    """What both witnesses have to tell, each fault once."""
     from freezelint.report import Outcome
 
-    return Outcome(tuple(finding for finding in judge(traces) if finding.code in selected), tuple(traces))
+    findings: Sequence[Finding] = checked.findings if checked is not None else ()
+    limits = list(checked.limits) if checked is not None else []
+    if traces:
+        from freezelint.judge import judge
+        from freezelint.merging import merged
+
+        findings = merged(findings, judge(traces))
+        limits.extend(limit for trace in traces for limit in trace.limits)
+    return Outcome(
+        tuple(finding for finding in findings if finding.code in selected),
+        tuple(dict.fromkeys(limits)),
+        planned.names,
+        sum(trace.steps_done for trace in traces) if traces else None,
+        None if checked is None else checked.read,
+        0 if checked is None else checked.passed_over,
+        texts,
+    )
 
 
 def _fault(message: str) -> int:

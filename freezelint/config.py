@@ -34,6 +34,9 @@ class Config:
     hermetic: bool | None = None
     exit_zero: bool | None = None
     output_format: str | None = None
+    exclude: tuple[str, ...] | None = None
+    jobs: int | None = None
+    cache_dir: str | None = None
 
 
 def load(start: Path) -> Config:
@@ -123,5 +126,8 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "device": (_device, f"one of {', '.join(DEVICES)}"),
     "hermetic": (_flag, "true or false"),
     "exit-zero": (_flag, "true or false"),
+    "exclude": (_strings, "a list of patterns for paths"),
+    "jobs": (_count, "a positive whole number"),
+    "cache-dir": (_text, "a directory"),
     "output-format": (_output_format, "the name of a format, such as full, concise or json"),
 }

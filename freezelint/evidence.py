@@ -12,39 +12,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from freezelint.event_kinds import EventKind as EventKind
+from freezelint.event_kinds import FreezeMiss as FreezeMiss
+
 Witness = Literal["source", "live"]
 Origin = Literal["pretrained", "fresh", "unknown"]
 Role = Literal["norm", "dropout", "embedding", "plain", "container"]
 Gradient = Literal["none", "zero", "nonzero", "unknown"]
 Intent = Literal["freeze", "unfreeze"]
-EventKind = Literal[
-    "built",  # a model was constructed or first seen
-    "loaded",  # parameters received stored weights
-    "frozen",  # requires_grad became (or was set) False
-    "unfrozen",  # requires_grad became (or was set) True
-    "no-effect",  # an assignment that looks like a freeze and that nothing reads; `name` is the attribute
-    "to-train",
-    "to-eval",
-    "replaced",  # a module of a model was exchanged for, or extended by, a new one; `name` is its path
-    "statistics-reset",
-    # momentum or track_running_stats was assigned on an existing norm layer; `name` is the attribute
-    "norm-set",
-    "optimizer-built",
-    "group-added",
-    "schedule-built",
-    "iterator-exhausted",  # a spent iterator of parameters was handed to `name`
-    "detached",  # a tensor was cut from the graph; `parameters` lay behind it
-    "checkpointed",  # a reentrant checkpoint ran none of whose inputs requires grad
-    "gradient-forced",  # requires_grad was switched on for a tensor that is no parameter (a loss, an input)
-    "backward",
-    "stepped",
-]
 
 
 @dataclass(frozen=True)
 class Location:
     """A span of source text; lines and columns count from 1. `calls` are the call sites that led there,
-    innermost first.
+    innermost first. In a notebook `cell` counts all cells from 1, and lines are those of the cell.
     """
 
     path: str
@@ -54,10 +35,11 @@ class Location:
     end_column: int | None = None
     function: str = ""
     calls: tuple[Location, ...] = ()
+    cell: int | None = None
 
     def at(self) -> tuple[str, int]:
-        """The path and the line: two events with the same `at` come from one statement."""
-        return (self.path, self.line)
+        """The path (with the cell) and the line: two events with the same `at` come from one statement."""
+        return (self.path if self.cell is None else f"{self.path}:cell {self.cell}", self.line)
 
 
 @dataclass(frozen=True)
@@ -185,15 +167,35 @@ class Optimizer:
     groups: tuple[Group, ...]
     built: int | None = None  # event
     added: tuple[int, ...] = ()  # "group-added" events
+    # the parameters that it had state for (momentum, moments) before its first step: loaded or copied
+    state_at_start: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning rate schedule over one optimizer."""
+    """A learning rate schedule over one optimizer. `steps` counts the "schedule-stepped" events, also those
+    that are not kept. `can_step` is False where nothing that can still happen steps it.
+    """
 
     class_name: str
     optimizer: int
     built: int | None = None  # event
+    steps: int | None = None
+    can_step: bool | None = None
+
+
+@dataclass(frozen=True)
+class RateChange:
+    """What one "schedule-built", "schedule-stepped" or "rates-set" event did to the rates of an optimizer's
+    groups: for each group, by position, whether its rate changed, and what it is then (None: unknown).
+    """
+
+    event: int
+    optimizer: int
+    changed: tuple[bool | None, ...]
+    rates: tuple[float | None, ...]
+    equal: bool | None = None  # there are several groups, and all have one rate then, which is above zero
+    schedule: int | None = None  # index into `Trace.schedules`
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,8 @@ class Event:
     # substrings or prefixes that the enclosing condition compares parameter names with
     patterns: tuple[str, ...] = ()
     zipped: bool = False  # the enclosing loop pairs modules with parameters by `zip`
-    says: Intent | None = None  # what the surrounding code claims to do (function name or comment)
+    # what the surrounding code claims to do (function name or comment); for flags and "to-eval"
+    says: Intent | None = None
     says_where: str = ""  # the words that claim it, e.g. "function `freeze_backbone`"
     # the one constant that this function ever writes to requires_grad, if there is just one
     only_writes: bool | None = None
@@ -223,6 +226,22 @@ class Event:
     before_forward: bool = False  # no module had run yet
     # for "detached": a condition decides whether the cut is made, as far as the code tells
     conditional: bool = False
+    reason: FreezeMiss = ""  # for "froze-nothing"
+    certain: bool | None = None  # for "froze-nothing"
+    class_name: str = ""  # for "discarded"
+    # for "compared", "discarded" and "froze-nothing": what the statement gives or raises is looked at. It is
+    # the last statement of a notebook's cell, stands in a `with` of `raises`, `assertRaises`, `warns` or
+    # `suppress`, or is itself one of the statements of a `try` that has handlers.
+    observed: bool = False
+    # for "to-eval" with `says` "freeze" (which it has only where no `isinstance` chooses the receiver): the
+    # code that says so also freezes by other means, as its text shows. Looked for are any write of a
+    # `requires_grad`, no_grad, inference_mode, set_grad_enabled, detach, `torch.jit`, `onnx` and `export`: in
+    # the function that says so, in what it calls and, for a method, in the whole class and its bases; for a
+    # claim outside of functions in the whole file. None where some of that could not be read (an unknown
+    # base, `super().freeze()` of one, a call of a function that was not read).
+    freezes_otherwise: bool | None = None
+    # nothing that was read calls this code: it was run on its own, with unknown arguments
+    fragment: bool = False
 
 
 @dataclass(frozen=True)
@@ -271,6 +290,8 @@ class OptimizerState:
     optimizer: int
     stepping: bool
     groups: tuple[Group, ...]
+    # the parameters that it holds state for (momentum, moments) when its step is done; for the stepping one
+    state: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -333,6 +354,7 @@ class Limit:
     why: str
     path: str = ""
     line: int | None = None
+    cell: int | None = None
 
 
 @dataclass(frozen=True)
@@ -349,6 +371,7 @@ class Failure:
         "no-graph",
         "empty-optimizer",
         "bad-factory",
+        "unreadable",  # the source reader: the file is no Python source
     ]
     message: str
     location: Location | None = None
@@ -372,6 +395,7 @@ class Trace:
     # statements that unfreeze something and that have not run yet
     pending_unfreezes: tuple[Location, ...] = ()
     steps_done: int = 0
+    rate_changes: tuple[RateChange, ...] = ()  # in order
 
     def event(self, index: int | None) -> Event | None:
         return None if index is None else self.events[index]

@@ -60,6 +60,7 @@ class Finding:
         return self.location.line
 
     @property
-    def sort_key(self) -> tuple[str, int, int, str, str]:
+    def sort_key(self) -> tuple[str, int, int, int, str, str]:
         """Order of the report: by place, then by code."""
-        return (self.location.path, self.location.line, self.location.column, self.code, self.message)
+        where = self.location
+        return (where.path, where.cell or 0, where.line, where.column, self.code, self.message)

@@ -60,7 +60,7 @@ def _fold(by_rule: dict[str, list[Finding]], table: dict[str, Rule]) -> list[Fin
     for code, findings in by_rule.items():
         causes = [cause for other in table[code].yields_to for cause in by_rule.get(other, ())]
         for finding in findings:
-            explaining = [cause for cause in causes if cause is not finding and _overlap(finding, cause)]
+            explaining = [cause for cause in causes if cause is not finding and overlap(finding, cause)]
             if explaining:
                 explained.add(id(finding))
                 consequences.setdefault(id(explaining[0]), []).append(finding)
@@ -86,7 +86,7 @@ def _with_consequences(cause: Finding, consequences: dict[int, list[Finding]]) -
     return replace(cause, related=(*cause.related, *related), evidence={**cause.evidence, "explains": codes})
 
 
-def _overlap(one: Finding, other: Finding) -> bool:
+def overlap(one: Finding, other: Finding) -> bool:
     """Whether the findings share a subject, or a subject of one lies inside a subject of the other."""
     return _covers(one.subjects, other.subjects) or _covers(other.subjects, one.subjects)
 

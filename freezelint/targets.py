@@ -1,4 +1,4 @@
-"""What `check` was pointed at: scripts and factories to run, checked before anything runs."""
+"""What `check` was pointed at: scripts and factories to run, sources to read; settled before any runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from pathlib import Path
 from freezelint.config import Config
 from freezelint.errors import BadInputError
 
+STANDARD_INPUT = "-"
+
 _FACTORY = re.compile(r"(?P<place>.+):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-_NO_READER = (
-    "this version checks by running: add --run, or name a factory that builds model, optimizer and step"
-)
 
 
 @dataclass(frozen=True)
@@ -33,43 +32,92 @@ class Factory:
     root: Path | None = None
 
 
-def plan(given: Sequence[str], *, run: bool, config: Config) -> list[Script | Factory]:
-    """What to run for these targets. Raises BadInputError where one of them cannot be run, before any is."""
-    if not given:
-        if config.entry is None:
-            raise BadInputError(
-                "nothing to check: name a script (`freezelint check --run train.py`) or a factory"
-            )
-        return [_entry(config)]
-    return list(dict.fromkeys(_planned(target, run, config) for target in given))
+@dataclass(frozen=True)
+class Plan:
+    """What to do for the targets. `names` is what reports call them; `run` is watched, `read` is read, files
+    and directories; `standard_input` is read too where it is asked for.
+    """
+
+    names: tuple[str, ...]
+    run: tuple[Script | Factory, ...] = ()
+    read: tuple[Path, ...] = ()
+    standard_input: bool = False
 
 
-def _planned(target: str, run: bool, config: Config) -> Script | Factory:
+def plan(given: Sequence[str], *, run: bool, source: bool, config: Config) -> Plan:
+    """What to run and what to read for these targets. Raises BadInputError where one of them cannot be used,
+    before anything is run.
+    """
+    if STANDARD_INPUT in given:
+        return _standard_input(given, run, source)
+    if given:
+        live = tuple(dict.fromkeys(found for target in given for found in _to_run(target, run, config)))
+        names, read = tuple(dict.fromkeys(given)), tuple(_to_read(given, config)) if source else ()
+        if not live and not source:
+            raise BadInputError(f"{given[0]}: --no-source leaves nothing to do: add --run, or name a factory")
+        return Plan(names, live, read)
+    return _without_targets(run, source, config)
+
+
+def _standard_input(given: Sequence[str], run: bool, source: bool) -> Plan:
+    if run or not source:
+        raise BadInputError("-: standard input is read, not run; save it as a script to run it")
+    if len(given) > 1:
+        raise BadInputError("-: standard input is checked by itself, without other targets")
+    return Plan((STANDARD_INPUT,), standard_input=True)
+
+
+def _without_targets(run: bool, source: bool, config: Config) -> Plan:
+    """The configured entry, and the sources in the current directory."""
+    if config.entry is None and (run or not source):
+        raise BadInputError(
+            "nothing to check: name a script (`freezelint check --run train.py`) or a factory"
+        )
+    live = (_entry(config),) if config.entry is not None else ()
+    here = Path()
+    if not source:
+        return Plan((config.entry or "",), live)
+    if _holds_sources(here):
+        return Plan((".",) if not live else (config.entry or "", "."), live, (here,))
+    if live:
+        return Plan((config.entry or "",), live)
+    raise BadInputError("nothing to check: there is no Python file here; name a script or a directory")
+
+
+def _to_run(target: str, run: bool, config: Config) -> list[Script | Factory]:
     factory = parse_factory(target)
     if factory is not None:
-        return factory
+        return [factory]
     path = Path(target)
-    if target == "-" or not path.exists():
+    if not path.exists():
         raise BadInputError(f"{target}: there is no such file")
     if path.is_dir():
-        return _directory(path, target, run, config)
-    readable(path, target)
-    if run:
-        return Script(target)
-    if config.entry is not None and entry_file(config) == path.resolve():
-        return _entry(config)
-    raise BadInputError(f"{target}: {_NO_READER} (`freezelint check {target}:build`)")
+        if run:
+            raise BadInputError(f"{target}: is a directory; --run takes a script")
+        if not _holds_sources(path):
+            raise BadInputError(f"{target}: there is no Python file in this directory")
+    elif run:
+        readable(path, target)
+        return [Script(target)]
+    entry = entry_file(config)
+    inside = entry is not None and (entry == path.resolve() or entry.is_relative_to(path.resolve()))
+    return [_entry(config)] if inside else []
 
 
-def _directory(path: Path, target: str, run: bool, config: Config) -> Script | Factory:
-    if run:
-        raise BadInputError(f"{target}: is a directory; --run takes a script")
-    entry = entry_file(config) if config.entry is not None else None
-    if entry is not None and entry.is_relative_to(path.resolve()):
-        return _entry(config)
-    if next(path.rglob("*.py"), None) is None:
-        raise BadInputError(f"{target}: there is no Python file in this directory")
-    raise BadInputError(f"{target}: is a directory; {_NO_READER} (`freezelint check train.py:build`)")
+def _to_read(given: Sequence[str], config: Config) -> list[Path]:
+    found = []
+    for target in given:
+        place = Path(target if parse_factory(target) is None else target.rpartition(":")[0])
+        path = place if place.exists() else _file_of(target, config.root or Path())
+        if path is not None:
+            found.append(path)
+    return found
+
+
+def _holds_sources(directory: Path) -> bool:
+    from freezelint.source.discovery import holds_sources
+
+    return holds_sources(directory)
 
 
 def parse_factory(target: str) -> Factory | None:
@@ -89,10 +137,11 @@ def parse_factory(target: str) -> Factory | None:
 
 
 def readable(path: Path, shown: str) -> None:
-    """Raises BadInputError where the file is no Python source."""
+    """Raises BadInputError where the file is no Python source that could be run."""
     if path.suffix == ".ipynb":
         raise BadInputError(
-            f"{shown}: notebooks are not run; save it as a script (`jupyter nbconvert --to script`)"
+            f"{shown}: notebooks are not run; leave out --run to have it read, or save it as a script "
+            "(`jupyter nbconvert --to script`)"
         )
     try:
         data = path.read_bytes()
@@ -110,13 +159,17 @@ def entry_file(config: Config) -> Path | None:
     """The file that the configured entry lives in; None where that cannot be told without importing it."""
     if config.entry is None or config.root is None:
         return None
-    found = _FACTORY.fullmatch(config.entry)
-    place = found["place"] if found else config.entry
-    path = config.root / place
-    if path.is_file():
-        return path.resolve()
+    return _file_of(config.entry, config.root)
+
+
+def _file_of(entry: str, root: Path) -> Path | None:
+    """The file that a script or a factory lives in."""
+    found = _FACTORY.fullmatch(entry)
+    place = found["place"] if found else entry
+    if (root / place).is_file():
+        return (root / place).resolve()
     parts = place.split(".")
-    for base in (config.root, config.root / "src"):
+    for base in (root, root / "src"):
         for module in (base.joinpath(*parts).with_suffix(".py"), base.joinpath(*parts, "__init__.py")):
             if module.is_file():
                 return module.resolve()

@@ -98,7 +98,8 @@ def lines(locations: Sequence[Location], beside: Location | None = None) -> str:
 
 def _line_of(location: Location, beside: Location | None) -> str:
     if beside is None or location.path == beside.path:
-        return str(location.line)
+        elsewhere = location.cell is not None and (beside is None or beside.cell != location.cell)
+        return f"{location.line} of cell {location.cell}" if elsewhere else str(location.line)
     name, other = PurePath(location.path).name, PurePath(beside.path).name
     return f"{location.line} of {location.path if name == other else name}"
 

@@ -35,6 +35,7 @@ from freezelint.evidence import (
     OptimizerState,
     Parameter,
     ParameterState,
+    RateChange,
     Schedule,
     Step,
     Trace,
@@ -76,6 +77,8 @@ class Story:
         self.optimizers: list[Optimizer] = []
         self.groups: list[list[Group]] = []
         self.schedules: list[Schedule] = []
+        self.rate_changes: list[RateChange] = []
+        self.stateful: set[int] = set()  # optimizers that keep momentum or moments
         self.steps: list[Step] = []
         self.limits: list[Limit] = []
         self.failure: Failure | None = None
@@ -124,12 +127,22 @@ class Story:
             self.training[index, module.path] = (training, None)
         return built
 
-    def event(self, kind: EventKind, line: int | None, function: str = "", **fields: Any) -> Event:
-        """Append an event of any kind."""
+    def event(
+        self,
+        kind: EventKind,
+        line: int | None,
+        function: str = "",
+        *,
+        end_line: int | None = None,
+        calls: Sequence[Location] = (),
+        **fields: Any,
+    ) -> Event:
+        """Append an event of any kind, at a statement that goes on to `end_line`, reached through `calls`."""
+        place = at(line, function)
         happened = Event(
             len(self.events),
             kind,
-            at(line, function),
+            None if place is None else replace(place, end_line=end_line, calls=tuple(calls)),
             steps_before=len(self.steps),
             before_forward=not self.forwarded,
             **fields,
@@ -160,16 +173,22 @@ class Story:
         line: int = 4,
         class_name: str = "SGD",
         groups: Iterable[Group] | None = None,
+        stateful: bool = False,
+        state_at_start: Sequence[str] = (),
         **fields: Any,
     ) -> Optimizer:
         """Build an optimizer over one group with everything under these names (all of the model when there is
-        none), or these groups.
+        none), or these groups. A `stateful` one keeps moments; it may begin with some for these names.
         """
         made = tuple(groups) if groups is not None else (Group(tuple(self.ids(*names)), lr=lr, **fields),)
         index = len(self.optimizers)
         held = tuple(p for group in made for p in group.parameters)
         event = self.event("optimizer-built", line, optimizer=index, parameters=held, name=class_name)
         built = Optimizer(index, "optimizer", class_name, made, event.index)
+        if stateful:
+            self.stateful.add(index)
+            inherited = tuple(self.ids(*state_at_start)) if state_at_start else ()
+            built = replace(built, state_at_start=inherited)
         self.optimizers.append(built)
         self.groups.append(list(made))
         return built
@@ -186,6 +205,48 @@ class Story:
         built = self.optimizers[optimizer]
         self.optimizers[optimizer] = replace(built, added=(*built.added, event.index))
         return event
+
+    def schedule(
+        self,
+        *rates: float,
+        class_name: str = "StepLR",
+        line: int = 10,
+        optimizer: int = 0,
+        steps: int | None = None,
+        can_step: bool | None = None,
+    ) -> Schedule:
+        """Build a schedule, which gives the groups these rates (none: leaves them as they are)."""
+        event = self.event("schedule-built", line, optimizer=optimizer, name=class_name)
+        made = Schedule(class_name, optimizer, event.index, steps, can_step)
+        self.schedules.append(made)
+        self._give_rates(event, rates, optimizer, len(self.schedules) - 1)
+        return made
+
+    def schedule_step(self, *rates: float, line: int = 21, schedule: int = -1, value: str = "") -> Event:
+        """Step the latest schedule (or another one), which gives the groups these rates."""
+        index = range(len(self.schedules))[schedule]
+        stepped = self.schedules[index]
+        self.schedules[index] = replace(stepped, steps=(stepped.steps or 0) + 1)
+        event = self.event(
+            "schedule-stepped", line, optimizer=stepped.optimizer, name=stepped.class_name, value=value
+        )
+        self._give_rates(event, rates, stepped.optimizer, index)
+        return event
+
+    def set_rates(self, *rates: float, line: int = 12, optimizer: int = 0, function: str = "") -> Event:
+        """Give the groups these rates by hand."""
+        event = self.event("rates-set", line, function, optimizer=optimizer)
+        self._give_rates(event, rates, optimizer, None)
+        return event
+
+    def _give_rates(self, event: Event, rates: Sequence[float], optimizer: int, schedule: int | None) -> None:
+        before = [group.lr for group in self.groups[optimizer]]
+        after = list(rates) or before
+        pairs = zip(self.groups[optimizer], after, strict=True)
+        self.groups[optimizer] = [replace(group, lr=rate) for group, rate in pairs]
+        changed = tuple(old != new for old, new in zip(before, after, strict=True))
+        equal = len(after) > 1 and len(set(after)) == 1 and bool(after[0])
+        self.rate_changes.append(RateChange(event.index, optimizer, changed, tuple(after), equal, schedule))
 
     def exchange(self, path: str, *shapes: tuple[int, ...], line: int = 9, inner: str = "") -> Event:
         """`model.path = nn.Linear(…)` on the latest model: the old parameters become orphans. With `inner`,
@@ -243,7 +304,10 @@ class Story:
         for name, override in (parameters or {}).items():
             for p in self.ids(name):
                 states[p] = replace(states[p], **override)
-        held = tuple(OptimizerState(i, i == optimizer, tuple(groups)) for i, groups in enumerate(self.groups))
+        held = tuple(
+            OptimizerState(i, i == optimizer, tuple(groups), self._state_of(i) if i == optimizer else None)
+            for i, groups in enumerate(self.groups)
+        )
         taken = Step(
             len(self.steps),
             phase,
@@ -272,6 +336,7 @@ class Story:
             self.failure,
             tuple(self.pending),
             steps_done=len(self.steps),
+            rate_changes=tuple(self.rate_changes),
         )
 
     def ids(self, *names: str) -> list[int]:
@@ -341,6 +406,10 @@ class Story:
                 if not module.overrides_train or not value:
                     self.training[model.index, module.path] = (value, event.index)
         return event
+
+    def _state_of(self, optimizer: int) -> tuple[int, ...]:
+        held = (p for group in self.groups[optimizer] for p in group.parameters)
+        return tuple(p for p in held if optimizer in self.stateful and self.trainable[p][0])
 
     def _parameter_state(self, p: int) -> ParameterState:
         trainable, cause = self.trainable[p]

@@ -79,7 +79,7 @@ def freezelint(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_clean_script() -> None:
-    done = freezelint("check", "--run", "clean.py")
+    done = freezelint("check", "--run", "--no-source", "clean.py")
     assert (done.returncode, done.stdout, done.stderr) == (
         0,
         "No freezing bugs found in clean.py (2 steps watched)\n",
@@ -88,7 +88,8 @@ def test_a_clean_script() -> None:
 
 
 def test_a_faulty_script_with_arguments() -> None:
-    done = freezelint("check", "--run", "faulty.py", "--steps", "3", "--", "--epochs", "1", "--", "-q")
+    arguments = ("--steps", "3", "--no-source", "--", "--epochs", "1", "--", "-q")
+    done = freezelint("check", "--run", "faulty.py", *arguments)
     assert done.returncode == 1
     assert done.stdout.startswith("warning[FRZ201] frozen-param-in-optimizer\n")
     assert f"--> faulty.py:9:{COLUMN}\n" in done.stdout
@@ -98,11 +99,10 @@ def test_a_faulty_script_with_arguments() -> None:
 
 def test_options_win_over_the_configuration() -> None:
     configure('exit-zero = true\noutput-format = "concise"\nsteps = 1\nignore = ["FRZ201"]')
-    configured = freezelint("check", "--run", "-q", "faulty.py")
+    configured = freezelint("check", "--run", "--no-source", "-q", "faulty.py")
     assert (configured.returncode, configured.stdout, configured.stderr) == (0, "", "")
-    given = freezelint(
-        "check", "--run", "faulty.py", "--ignore", "FRZ1,FRZ4", "--steps", "2", "--no-exit-zero"
-    )
+    options = ("--no-source", "--ignore", "FRZ1,FRZ4", "--steps", "2", "--no-exit-zero")
+    given = freezelint("check", "--run", "faulty.py", *options)
     assert given.returncode == 1
     lines = given.stdout.splitlines()
     assert lines[0].startswith(f"faulty.py:9:{COLUMN}: FRZ201 [frozen-param-in-optimizer] SGD holds ")
@@ -129,18 +129,16 @@ def test_a_report_in_a_file() -> None:
 
 
 def test_the_configured_entry_is_a_factory() -> None:
-    configure('entry = "clean.py:build"')
+    configure('entry = "clean.py:build"\nexclude = ["faulty.py"]')
     for targets in ([], ["clean.py"], ["."]):
         done = freezelint("check", *targets)
-        assert (done.returncode, done.stdout) == (
-            0,
-            "No freezing bugs found in clean.py:build (2 steps watched)\n",
-        ), done.stderr
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("(1 file read, 2 steps watched)\n"), done.stderr
 
 
 def test_a_script_that_fails_is_a_finding(project: Path) -> None:
     (project / "broken.py").write_text("import torch\n\nraise ValueError('no data')\n")
-    done = freezelint("check", "--run", "broken.py", "--select", "FRZ201")
+    done = freezelint("check", "--run", "--no-source", "broken.py", "--select", "FRZ201")
     assert done.returncode == 1, "what could not be checked is told, whatever rules were asked for"
     assert done.stdout.startswith("error[FRZ003] live-audit-failed\n")
     assert "ValueError: no data" in done.stdout
@@ -158,23 +156,117 @@ def test_a_factory_that_returns_something_else_is_bad_input() -> None:
     assert done.stderr.count("\n") == 1
 
 
+# Reading sources
+
+
+def test_a_file_is_read_and_not_run() -> None:
+    done = freezelint("check", "faulty.py")
+    assert done.returncode == 1
+    assert done.stdout.startswith("warning[FRZ201] frozen-param-in-optimizer\n")
+    assert "--> faulty.py:9:13\n" in done.stdout
+    assert done.stdout.endswith("Found 1 warning in faulty.py (1 file read)\n")
+    assert done.stderr == "", "the script prints, and did not"
+
+
+def test_a_directory_is_searched(project: Path) -> None:
+    (project / "sub").mkdir()
+    (project / "sub" / "nothing.py").write_text("import os\n")
+    (project / "notes.md").write_text("optimizer")
+    for targets in ([], ["."], ["sub", "faulty.py", "clean.py"]):
+        done = freezelint("check", *targets)
+        assert done.returncode == 1
+        assert done.stdout.count("FRZ201") == 1
+        assert done.stdout.endswith("(2 files read, 1 passed over)\n")
+    excluded = freezelint("check", "--exclude", "sub,faulty.py")
+    assert excluded.stdout.endswith("No freezing bugs found in this directory (1 file read)\n")
+
+
+def test_standard_input() -> None:
+    options = ["--no-cache", "--output-format", "concise"]
+    for name, given in (("-", []), ("src/train.py", ["--stdin-filename", "src/train.py"])):
+        command = [sys.executable, "-m", "freezelint", "check", "-", *options, *given]
+        done = subprocess.run(command, input=FAULTY, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stdout.startswith(f"{name}:9:13: FRZ201 ")
+
+
+def test_a_notebook_is_told_by_cells(project: Path) -> None:
+    cells = [{"cell_type": "markdown", "source": "# hello"}]
+    cells += [{"cell_type": "code", "source": text} for text in FAULTY.split("\n\n")]
+    (project / "book.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}}))
+    done = freezelint("check", "book.ipynb")
+    assert "--> book.ipynb:cell 3:4:13\n" in done.stdout
+    assert "\n4 | optimizer = torch.optim.SGD(" in done.stdout
+    (finding,) = json.loads(freezelint("check", "book.ipynb", "--output-format", "json").stdout)["findings"]
+    assert (finding["cell"], finding["line"]) == (3, 4)
+
+
+def test_both_witnesses_make_one_finding() -> None:
+    done = freezelint("check", "--run", "faulty.py", "--output-format", "json")
+    report = json.loads(done.stdout)
+    assert [(found["code"], found["witness"]) for found in report["findings"]] == [("FRZ201", "both")]
+    assert (report["summary"]["files_read"], report["summary"]["steps"]) == (1, 2)
+
+
+def test_the_order_does_not_depend_on_the_processes(project: Path) -> None:
+    for number in range(8):
+        (project / f"copy{number}.py").write_text(FAULTY)
+    alone, four = (freezelint("check", "--no-cache", "-j", jobs).stdout for jobs in ("1", "4"))
+    assert alone == four
+    assert alone.count("FRZ201") == 9
+
+
+def test_the_cache_is_used_and_cleaned(project: Path) -> None:
+    first, second = freezelint("check"), freezelint("check")
+    assert (first.stdout, first.returncode) == (second.stdout, second.returncode)
+    assert (project / ".freezelint_cache").is_dir()
+    assert freezelint("clean").stdout == "Removed .freezelint_cache\n"
+    assert freezelint("clean").stdout == "There is no cache in .freezelint_cache\n"
+    freezelint("check", "--no-cache")
+    assert not (project / ".freezelint_cache").exists()
+    configure('cache-dir = "kept"')
+    freezelint("check")
+    assert (project / "kept" / "CACHEDIR.TAG").is_file()
+
+
+def test_a_file_that_is_no_python_is_a_finding_and_the_others_are_read(project: Path) -> None:
+    (project / "broken.py").write_text("loss.backward(\n")
+    (project / "latin.py").write_bytes("loss.backward()  # é\n".encode("latin-1"))
+    done = freezelint("check", "--output-format", "concise")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("broken.py:1:14: FRZ002 [unreadable-source] not checked: this is not valid")
+    assert lines[1].startswith("faulty.py:9:13: FRZ201 ")
+    assert lines[2].startswith("latin.py:1:1: FRZ002 [unreadable-source] not checked: byte 0xe9 is not UTF-8")
+
+
+def test_a_script_that_does_not_parse_is_not_run(project: Path) -> None:
+    (project / "broken.py").write_text("print('running')\nx = (\n")
+    done = freezelint("check", "--run", "broken.py")
+    assert done.returncode == 1
+    assert "FRZ002" in done.stdout
+    assert "FRZ003" not in done.stdout
+
+
 # Bad input: one line on standard error, nothing on standard output, status 2
 
 BAD = [
-    (["check"], "nothing to check: name a script"),
-    (["check", "clean.py"], "clean.py: this version checks by running: add --run, or name a factory"),
+    (["check", "--run"], "nothing to check: name a script"),
+    (["check", "--no-source"], "nothing to check: name a script"),
+    (["check", "--no-source", "clean.py"], "clean.py: --no-source leaves nothing to do: add --run"),
     (["check", "gone.py"], "gone.py: there is no such file"),
     (["check", "--run", "gone.py"], "gone.py: there is no such file"),
     (["check", "gone.py:build"], "gone.py:build: there is no file gone.py"),
     (["check", "a/b:build"], "a/b:build: there is no file a/b"),
     (["check", "--run", "."], ".: is a directory; --run takes a script"),
-    (["check", "."], ".: is a directory; this version checks by running"),
     (["check", "empty"], "empty: there is no Python file in this directory"),
     (["check", "empty:build"], "empty:build: empty is a directory; a factory lives in a file or a module"),
     (["check", "--run", "binary"], "binary: is a binary file, not a Python script"),
     (["check", "--run", "latin.py"], "latin.py: is not text that Python can read"),
     (["check", "--run", "book.ipynb"], "book.ipynb: notebooks are not run"),
-    (["check", "--run", "-"], "-: there is no such file"),
+    (["check", "--run", "-"], "-: standard input is read, not run"),
+    (["check", "-", "clean.py"], "-: standard input is checked by itself"),
+    (["check", "-j", "0"], "Invalid value for '-j' / '--jobs'"),
     (["check", "--run", "--", "clean.py"], "nothing to check: name a script"),
     (["check", "clean.py:build", "--", "--epochs"], "A factory takes no arguments"),
     (["check", "--run", "clean.py", "--select", "FRZ9"], "there is no rule 'FRZ9'; did you mean"),
@@ -200,7 +292,7 @@ BAD = [
         "cannot write the report: File name too long; name another file",
     ),
     (
-        ["check", "--run", "spoiling.py", "-q", "-o", "report"],
+        ["check", "--run", "--no-source", "spoiling.py", "-q", "-o", "report"],
         "--output-file report: cannot write the report: Is a directory; name another file",
     ),
     (["chekc"], "No such command 'chekc'"),
@@ -243,6 +335,15 @@ def test_bad_configuration(capsys: pytest.CaptureFixture[str], table: str, compl
     printed = capsys.readouterr()
     assert complaint in printed.err
     assert printed.err.count("\n") == 1
+
+
+def test_nothing_to_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in tmp_path.glob("*.py"):
+        path.unlink()
+    assert main(["check"]) == 2
+    assert capsys.readouterr().err == (
+        "error: nothing to check: there is no Python file here; name a script or a directory\n"
+    )
 
 
 def test_a_fault_of_our_own_is_one_line(

@@ -38,6 +38,9 @@ def test_every_key(tmp_path: Path) -> None:
         hermetic = true
         exit-zero = false
         output-format = "concise"
+        exclude = ["old", "*_pb2.py"]
+        jobs = 4
+        cache-dir = "/tmp/cache"
         """,
     )
     assert load(tmp_path) == Config(
@@ -52,6 +55,9 @@ def test_every_key(tmp_path: Path) -> None:
         hermetic=True,
         exit_zero=False,
         output_format="concise",
+        exclude=("old", "*_pb2.py"),
+        jobs=4,
+        cache_dir="/tmp/cache",
     )
 
 
@@ -80,6 +86,9 @@ def test_the_nearest_table_upward_holds(tmp_path: Path) -> None:
         ("device = ['cpu']", "device must be one of auto, cpu, cuda, fake, not ['cpu']"),
         ("hermetic = 'yes'", "hermetic must be true or false, not 'yes'"),
         ("output-format = 'xml'", "output-format must be the name of a format"),
+        ("exclude = 'old'", "exclude must be a list of patterns for paths"),
+        ("jobs = 0", "jobs must be a positive whole number, not 0"),
+        ("cache-dir = 3", "cache-dir must be a directory, not 3"),
         ("entry = ''", "entry must be a script or a factory"),
         ("steps = ", "cannot be read"),
     ],

@@ -54,7 +54,9 @@ def finding(location: Location = TRAIN, *related: Related, **fields: Any) -> Fin
 def outcome(
     *findings: Finding, limits: tuple[Limit, ...] = (), targets: tuple[str, ...] = ("train.py",)
 ) -> Outcome:
-    return Outcome(findings, tuple(Trace("live", target, limits=limits, steps_done=2) for target in targets))
+    return Outcome.of_traces(
+        findings, [Trace("live", target, limits=limits, steps_done=2) for target in targets]
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -191,9 +193,67 @@ def test_summary_counts_each_kind() -> None:
         finding(), finding(), finding(severity="warning"), finding(severity="info"), targets=("a.py", "b.py")
     )
     assert full(told).endswith("Found 2 errors, 1 warning, 1 note in 2 targets (4 steps watched)\n")
-    assert full(Outcome((finding(),), (Trace("live", "a.py"),))).endswith(
+    assert full(Outcome.of_traces([finding()], [Trace("live", "a.py")])).endswith(
         "Found 1 error in a.py (no step watched)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("looked", "told"),
+    [
+        ({"read": 1}, "No freezing bugs found in train.py (1 file read)\n"),
+        ({"read": 0, "passed_over": 1200}, "… in train.py (no file read, 1,200 passed over)\n"),
+        ({"read": 1, "steps": 2}, "… in train.py (1 file read, 2 steps watched)\n"),
+        ({"read": 3, "targets": (".",)}, "… in this directory (3 files read)\n"),
+        ({"read": 1, "targets": ("-",)}, "… in standard input (1 file read)\n"),
+    ],
+)
+def test_summary_tells_what_was_looked_at(looked: dict[str, Any], told: str) -> None:
+    values = {"targets": ("train.py",), **looked}
+    assert full(Outcome((), **values)) == told.replace("…", "No freezing bugs found")
+
+
+def test_limits_tell_their_places_where_there_are_several_files() -> None:
+    limits = (Limit("a loop", "it is endless", "a.py", 3), Limit("b.py was not read", "Python 2", "b.py"))
+    assert full(Outcome((), limits, ("src",), read=2)).splitlines()[0] == (
+        "Limits: a.py:3: a loop (it is endless); b.py was not read (Python 2)"
+    )
+    assert full(Outcome((), limits[:1], ("a.py",), read=1)).splitlines()[0] == (
+        "Limits: a loop (it is endless)"
+    )
+
+
+def test_a_notebook_is_told_by_cells(script: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": "# Title"},
+        {"cell_type": "code", "source": ["%time\n", "model.train()"]},
+        {"cell_type": "code", "source": "freeze(model)"},
+    ]
+    (script / "nb.ipynb").write_text(json.dumps({"cells": cells}))
+    found = finding(
+        Location("nb.ipynb", 2, 1, 2, 14, cell=2), Related(Location("nb.ipynb", 1, cell=3), "frozen here")
+    )
+    assert full(outcome(found)).splitlines()[2:-2] == [
+        "  --> nb.ipynb:cell 2:2:1",
+        "  |",
+        "2 | model.train()",
+        "  | ^^^^^^^^^^^^^",
+        "  ::: nb.ipynb:cell 3:1:1",
+        "1 | freeze(model)",
+        "  | ------------- frozen here",
+    ]
+
+
+def test_a_source_that_is_in_no_file(script: Path) -> None:
+    told = full(
+        Outcome((finding(Location("train.py", 1, 1, 1, 7)),), texts={"train.py": "edited()\n"}, read=1)
+    )
+    assert "1 | edited()\n" in told
+
+
+def test_form_feeds_end_no_line(script: Path) -> None:
+    (script / "train.py").write_text("x = 1\n\x0c\ny = 2\n")
+    assert "3 | y = 2\n" in full(outcome(finding(Location("train.py", 3))))
 
 
 def test_limits_are_one_line() -> None:
@@ -255,6 +315,7 @@ def test_json_has_everything() -> None:
                 "severity": "error",
                 "message": "`bn` is frozen (line 6) but runs in train mode; call `.eval()` on it",
                 "path": "train.py",
+                "cell": None,
                 "line": 6,
                 "column": 9,
                 "end_line": 6,
@@ -262,11 +323,19 @@ def test_json_has_everything() -> None:
                 "subjects": ["model.bn"],
                 "witness": "live",
                 "calls": [
-                    {"path": "train.py", "line": 10, "column": 1, "end_line": None, "end_column": None}
+                    {
+                        "path": "train.py",
+                        "cell": None,
+                        "line": 10,
+                        "column": 1,
+                        "end_line": None,
+                        "end_column": None,
+                    }
                 ],
                 "related": [
                     {
                         "path": "train.py",
+                        "cell": None,
                         "line": 16,
                         "column": 2,
                         "end_line": 16,
@@ -278,9 +347,11 @@ def test_json_has_everything() -> None:
                 "fix": None,
             }
         ],
-        "limits": [{"path": None, "line": None, "what": "x", "why": "y"}],
+        "limits": [{"path": None, "cell": None, "line": None, "what": "x", "why": "y"}],
         "summary": {
             "targets": ["train.py"],
+            "files_read": 0,
+            "files_passed_over": 0,
             "steps": 2,
             "findings": 1,
             "errors": 1,

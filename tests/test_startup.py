@@ -36,8 +36,10 @@ def start(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["rule", "--all"], 0),
         (["rule", "--all", "--output-format", "json"], 0),
         (["check", "--help"], 0),
-        (["check", "train.py"], 2),
-        (["check"], 2),
+        (["check", "train.py"], 0),
+        (["check", "--no-cache", "-j", "2"], 0),
+        (["check"], 0),
+        (["clean"], 0),
     ],
 )
 def test_torch_stays_out(tmp_path: Path, arguments: list[str], status: int) -> None:
@@ -52,6 +54,15 @@ def test_the_parent_of_a_live_run_never_imports_torch(tmp_path: Path) -> None:
     done = start(tmp_path, "check", "--run", "train.py")
     assert "torch is torch" in done.stderr, "the child ran the script"
     assert done.stderr.endswith("heavy: []\n"), done.stderr
+
+
+def test_one_file_needs_no_processes(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import torch\nloss.backward()\n")
+    probe = "import sys; from freezelint.cli import main; main(['check', 'train.py']); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert not {"multiprocessing", "concurrent.futures", "asyncio"} & set(done.stdout.split())
 
 
 def test_version_imports_neither_rules_nor_reports(tmp_path: Path) -> None:

@@ -59,3 +59,24 @@ def trainable_after(trace: Trace, event: Event, parameter: int) -> bool | None:
         return None if state is None else state.trainable
     flags = [e for e in trace.events_of("frozen", "unfrozen") if parameter in e.parameters]
     return flags[-1].kind == "unfrozen" if flags else True
+
+
+def flags_set_during(trace: Trace, statement: Location) -> list[Event]:
+    """What was frozen and unfrozen while this statement ran: by a line of its own, or by something that it
+    called."""
+    last = statement.end_line or statement.line
+    return [
+        event
+        for event in trace.events_of("frozen", "unfrozen")
+        if event.location is not None
+        and any(
+            place.at()[0] == statement.at()[0] and statement.line <= place.line <= last
+            for place in (event.location, *event.location.calls)
+        )
+    ]
+
+
+def parameters_meant(trace: Trace, event: Event) -> list[int]:
+    """The parameters that the event names, and all of those in the modules that it names."""
+    inside = [p for model, path in event.modules for p in trace.models[model].parameters_within(path)]
+    return list(dict.fromkeys([*event.parameters, *inside]))

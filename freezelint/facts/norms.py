@@ -325,7 +325,7 @@ def _right_with(event: Event, freeze: Event) -> bool:
     one, other = event.location, freeze.location
     if one is None or other is None or event.steps_before != freeze.steps_before:
         return False
-    together = one.path == other.path and one.function == other.function
+    together = (one.path, one.cell, one.function) == (other.path, other.cell, other.function)
     return together and abs(one.line - other.line) <= _RIGHT_WITH
 
 

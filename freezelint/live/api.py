@@ -73,7 +73,7 @@ class Report:
     def __str__(self) -> str:
         from freezelint.report import Outcome, Style, render
 
-        return render(Outcome(tuple(self.findings), (self.trace,)), "full", Style())
+        return render(Outcome.of_traces(self.findings, [self.trace]), "full", Style())
 
     __repr__ = __str__
 

@@ -73,6 +73,7 @@ class Recorder:
         self._patches = Patches()
         self._closed = False
         self.thread = 0
+        self.finished = False  # the script has come to its end by itself
         self.ledger = Ledger()
         self.journal = Journal()
         self.inventory = Inventory(self.ledger)
@@ -178,17 +179,26 @@ class Recorder:
             parameters=tuple(entry.evidence() for entry in self.ledger.entries),
             optimizers=tuple(
                 OptimizerEvidence(
-                    built.index, "optimizer", built.class_name, built.groups, built.event, tuple(built.added)
+                    built.index,
+                    "optimizer",
+                    built.class_name,
+                    built.groups,
+                    built.event,
+                    tuple(built.added),
+                    built.state_at_start,
                 )
                 for built in self.optimizers.built
             ),
-            schedules=tuple(self.optimizers.schedules),
+            schedules=tuple(
+                self.optimizers.schedules.schedules(self.finished, _statements_that_step(events))
+            ),
             events=events,
             steps=tuple(self._with_leaves()),
             limits=tuple(self._all_limits(events)),
             failure=failure,
             pending_unfreezes=self._unfreezes_ahead(events),
             steps_done=self.journal.steps,
+            rate_changes=self.optimizers.schedules.changes(),
         )
 
     def _publish(self) -> None:
@@ -354,3 +364,9 @@ class Recorder:
     @recording.setter
     def recording(self, value: bool) -> None:
         self.forwards.recording = self.graph.recording = value
+
+
+def _statements_that_step(events: Iterable[Event]) -> frozenset[tuple[str, int]]:
+    """The lines that were seen to step an optimizer or a schedule."""
+    stepping = (event for event in events if event.kind in ("stepped", "schedule-stepped"))
+    return frozenset(event.location.at() for event in stepping if event.location)

@@ -5,13 +5,13 @@ module.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Literal
 
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import Optimizer
 
 from freezelint.evidence import GradientLeaf, ModuleState, OptimizerState, ParameterState, Step
+from freezelint.inferring import infer_containers
 from freezelint.live.gradients import gradients_of
 from freezelint.live.inventory import Inventory
 from freezelint.live.ledger import Ledger
@@ -63,7 +63,12 @@ class Stepper:
     ) -> Step:
         """The state right after `optimizer.step()`, or at a failure before it."""
         states = tuple(
-            OptimizerState(built.index, candidate is optimizer, self._optimizers.groups_of(candidate))
+            OptimizerState(
+                built.index,
+                candidate is optimizer,
+                self._optimizers.groups_of(candidate),
+                self._optimizers.state_of(candidate) if candidate is optimizer else None,
+            )
             for built, candidate in self._optimizers.alive()
         )
         held = {p for state in states for group in state.groups for p in group.parameters}
@@ -138,7 +143,7 @@ class Stepper:
             )
             found.setdefault(model, {})[path] = state
         for states in found.values():
-            _infer_containers(states)
+            infer_containers(states)
         return found
 
     def _state(self, call: Call, cause: int | None, moved: dict[int, bool | None]) -> ModuleState:
@@ -186,30 +191,3 @@ def statistics_moved(calls: Iterable[Call]) -> dict[int, bool | None]:
     for identity, moved in moved_since(kept).items():
         found[identity] = found[identity] if moved is None else moved
     return found
-
-
-def _infer_containers(states: dict[str, ModuleState]) -> None:
-    """A module list is never called itself: it ran when something in it ran, from the first of these to the
-    last.
-    """
-    for path, state in states.items():
-        if state.ran:
-            continue
-        prefix = f"{path}." if path else ""
-        inside = [s for p, s in states.items() if p != path and p.startswith(prefix) and s.order is not None]
-        if inside:
-            first, last = min(inside, key=_order), max(inside, key=_order)
-            states[path] = replace(
-                state,
-                ran=True,
-                order=first.order,
-                with_gradient=any(s.with_gradient for s in inside),
-                without_gradient=any(s.without_gradient for s in inside),
-                conditional_cut=any(s.conditional_cut for s in inside),
-                input_requires_grad=first.input_requires_grad,
-                output_requires_grad=last.output_requires_grad,
-            )
-
-
-def _order(state: ModuleState) -> int:
-    return state.order or 0

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pkgutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import cast
 
@@ -18,25 +18,31 @@ from freezelint.finding import Finding
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run has to tell: the findings, in the order of the report, and the evidence behind them."""
+    """What a run has to tell: the findings, in the order of the report, what could not be established, and
+    what was looked at.
+
+    `targets` are as the user named them; `steps` counts the training steps that were watched and is None
+    where nothing ran; `read` and `passed_over` count source files, `read` being None where no source was
+    looked at. `texts` holds the sources that are in no file, by path.
+    """
 
     findings: tuple[Finding, ...]
-    traces: tuple[Trace, ...]
+    limits: tuple[Limit, ...] = ()
+    targets: tuple[str, ...] = ()
+    steps: int | None = None
+    read: int | None = None
+    passed_over: int = 0
+    texts: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """What was checked, as the user named it."""
-        return tuple(dict.fromkeys(trace.target for trace in self.traces))
-
-    @property
-    def steps(self) -> int:
-        """How many training steps were watched."""
-        return sum(trace.steps_done for trace in self.traces)
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        """What could not be established, each once."""
-        return tuple(dict.fromkeys(limit for trace in self.traces for limit in trace.limits))
+    @classmethod
+    def of_traces(cls, findings: Sequence[Finding], traces: Sequence[Trace]) -> Outcome:
+        """What live audits have to tell."""
+        return cls(
+            tuple(findings),
+            tuple(dict.fromkeys(limit for trace in traces for limit in trace.limits)),
+            tuple(dict.fromkeys(trace.target for trace in traces)),
+            sum(trace.steps_done for trace in traces),
+        )
 
     def count(self, severity: str) -> int:
         """How many findings have this severity."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from freezelint.evidence import Limit, Location
@@ -11,6 +12,7 @@ from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
 from freezelint.wording import plural
 
+_HERE = {".": "this directory", "-": "standard input"}
 _LIMITS = 3  # limits that the one line tells; the rest is counted
 
 
@@ -22,46 +24,67 @@ def shown(path: str) -> str:
 
 
 def place(location: Location) -> str:
-    """`path:line:column`."""
-    return f"{shown(location.path)}:{location.line}:{location.column}"
+    """`path:line:column`; `path:cell 3:line:column` in a notebook."""
+    return f"{at(location)}:{location.column}"
 
 
-def at(path: str, line: int) -> str:
-    """`path:line`."""
-    return f"{shown(path)}:{line}"
+def at(location: Location) -> str:
+    """`path:line`; `path:cell 3:line` in a notebook."""
+    cell = "" if location.cell is None else f"cell {location.cell}:"
+    return f"{shown(location.path)}:{cell}{location.line}"
 
 
 def closing(outcome: Outcome, style: Style) -> str:
     """What could not be established, and the summary. Nothing when only findings are wanted."""
     if style.quiet:
         return ""
-    lines = [limits(outcome.limits)] if outcome.limits else []
+    lines = [limits(outcome)] if outcome.limits else []
     lines.append(painted(summary(outcome), "bold", color=style.color))
     return "".join(f"{line}\n" for line in lines)
 
 
 def summary(outcome: Outcome) -> str:
-    """`Found 2 errors, 1 warning in train.py (2 steps watched)`."""
+    """`Found 2 errors, 1 warning in train.py (1 file read, 2 steps watched)`."""
     targets = outcome.targets
-    where = targets[0] if len(targets) == 1 else f"{len(targets)} targets"
-    watched = f"{plural(outcome.steps, 'step')} watched" if outcome.steps else "no step watched"
+    where = _HERE.get(targets[0], targets[0]) if len(targets) == 1 else f"{len(targets)} targets"
+    looked = ", ".join(_looked_at(outcome))
     if not outcome.findings:
-        return f"No freezing bugs found in {where} ({watched})"
+        return f"No freezing bugs found in {where} ({looked})"
     counts = [
         (outcome.count("error"), "error"),
         (outcome.count("warning"), "warning"),
         (outcome.count("info"), "note"),
     ]
     found = ", ".join(plural(count, noun) for count, noun in counts if count)
-    return f"Found {found} in {where} ({watched})"
+    return f"Found {found} in {where} ({looked})"
 
 
-def limits(given: tuple[Limit, ...]) -> str:
-    """One line on what could not be established."""
-    told = [f"{limit.what} ({limit.why})" if limit.why else limit.what for limit in given[:_LIMITS]]
+def _looked_at(outcome: Outcome) -> Iterator[str]:
+    """What the words of a summary rest on."""
+    if outcome.read is not None:
+        yield f"{plural(outcome.read, 'file')} read" if outcome.read else "no file read"
+        if outcome.passed_over:
+            yield f"{outcome.passed_over:,} passed over"
+    if outcome.steps is not None:
+        yield f"{plural(outcome.steps, 'step')} watched" if outcome.steps else "no step watched"
+
+
+def limits(outcome: Outcome) -> str:
+    """One line on what could not be established; with the places where several files were looked at."""
+    given, several = outcome.limits, (outcome.read or 0) + outcome.passed_over > 1
+    told = []
+    for limit in given[:_LIMITS]:
+        where = f"{_limit_place(limit)}: " if several and limit.path and limit.path not in limit.what else ""
+        told.append(f"{where}{limit.what} ({limit.why})" if limit.why else f"{where}{limit.what}")
     rest = len(given) - len(told)
     more = f"; and {rest} more (JSON lists all)" if rest else ""
     return f"Limits: {' '.join('; '.join(told).split())}{more}"
+
+
+def _limit_place(limit: Limit) -> str:
+    if limit.line is None:
+        return shown(limit.path)
+    return at(Location(limit.path, limit.line, cell=limit.cell))
 
 
 def statistics(findings: tuple[Finding, ...], style: Style) -> str:

@@ -6,13 +6,15 @@ from __future__ import annotations
 import textwrap
 import tokenize
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from freezelint.evidence import Location
 from freezelint.finding import Finding, Related
 from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
 from freezelint.report._words import at, closing, place, statistics
+from freezelint.source.notebooks import cell_lines
 from freezelint.wording import plural
 
 _WIDTH = 100
@@ -25,26 +27,35 @@ def render(outcome: Outcome, style: Style) -> str:
     """The findings, each followed by an empty line, then the summary."""
     if style.statistics:
         return statistics(outcome.findings, style) + closing(outcome, style)
-    sources = _Sources()
+    sources = _Sources(outcome.texts)
     told = ["\n".join(_Told(finding, sources, style.color).lines()) + "\n\n" for finding in outcome.findings]
     return "".join(told) + closing(outcome, style)
 
 
-class _Sources(dict[str, list[str]]):
+class _Sources:
     """The lines of the files that findings point to, each file read once; none where it cannot be read."""
 
-    def __missing__(self, path: str) -> list[str]:
-        try:
-            with tokenize.open(path) as file:
-                lines = file.read().splitlines()
-        except (OSError, SyntaxError, UnicodeError, ValueError):
-            lines = []
-        self[path] = lines
-        return lines
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._lines: dict[tuple[str, int | None], list[str]] = {
+            (path, None): text.split("\n") for path, text in texts.items()
+        }
 
     def line(self, location: Location) -> str:
-        lines = self[location.path]
+        key = (location.path, location.cell)
+        if key not in self._lines:
+            self._lines[key] = self._read(*key)
+        lines = self._lines[key]
         return _printable(lines[location.line - 1]) if 0 < location.line <= len(lines) else ""
+
+    def _read(self, path: str, cell: int | None) -> list[str]:
+        """The lines, numbered as Python numbers them: a form feed ends none."""
+        try:
+            if cell is not None:
+                return cell_lines(Path(path).read_bytes()).get(cell, [])
+            with tokenize.open(path) as file:
+                return file.read().split("\n")
+        except (OSError, SyntaxError, UnicodeError, ValueError):
+            return []
 
 
 class _Told:
@@ -65,13 +76,15 @@ class _Told:
         yield f"{head} {self._paint(finding.name, 'bold')}"
         yield from _wrapped(_printable(finding.message), "  ")
         yield f"{' ' * self._gutter} {self._paint('-->', 'blue')} {place(finding.location)}"
-        if finding.location != Location(finding.path, 1):  # which stands for the file as a whole
+        if finding.location != Location(
+            finding.path, 1, cell=finding.location.cell
+        ):  # which stands for the file as a whole
             yield self._bar()
             yield from self._snippet(finding.location, "^", color)
-        path = finding.location.path
+        file = (finding.location.path, finding.location.cell)
         for location, label in self._related[:_MOST_RELATED]:
-            if location.path != path:
-                path = location.path
+            if (location.path, location.cell) != file:
+                file = (location.path, location.cell)
                 yield f"{' ' * self._gutter} {self._paint(':::', 'blue')} {place(location)}"
             yield from self._snippet(location, "-", "blue", label)
         yield from self._notes()
@@ -82,14 +95,14 @@ class _Told:
             yield self._note(f"and {plural(hidden, 'more place')} (JSON lists all)")
         calls = self._finding.location.calls
         if calls:
-            yield self._note(f"called from {', from '.join(at(call.path, call.line) for call in calls)}")
+            yield self._note(f"called from {', from '.join(at(call) for call in calls)}")
 
     def _snippet(self, location: Location, mark: str, color: str, label: str = "") -> Iterator[str]:
         """The line of source with its span marked; the label beside the marks, or below where it is long."""
         text = self._sources.line(location)
         if not text.strip():
             if label:
-                yield from self._below(f"{at(location.path, location.line)}: {label}")
+                yield from self._below(f"{at(location)}: {label}")
             return
         start, end = _span(location, text)
         number = f"{location.line:>{self._gutter}}"
@@ -125,7 +138,7 @@ def _merged(related: tuple[Related, ...]) -> list[tuple[Location, str]]:
         first.setdefault(key, each.location)
         sites = callers.setdefault(key, [])
         caller = each.location.calls[0] if each.location.calls else None
-        if caller is not None and (site := at(caller.path, caller.line)) not in sites:
+        if caller is not None and (site := at(caller)) not in sites:
             sites.append(site)
     return [(first[key], _printable(_with_callers(key[1], sites))) for key, sites in callers.items()]
 

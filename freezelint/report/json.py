@@ -22,7 +22,9 @@ def render(outcome: Outcome, style: Style) -> str:  # noqa: ARG001 - JSON has on
         "limits": [_limit(limit) for limit in outcome.limits],
         "summary": {
             "targets": list(outcome.targets),
-            "steps": outcome.steps,
+            "files_read": outcome.read or 0,
+            "files_passed_over": outcome.passed_over,
+            "steps": outcome.steps or 0,
             "findings": len(outcome.findings),
             "errors": outcome.count("error"),
             "warnings": outcome.count("warning"),
@@ -52,6 +54,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _place(location: Location) -> dict[str, Any]:
     return {
         "path": shown(location.path),
+        "cell": location.cell,
         "line": location.line,
         "column": location.column,
         "end_line": location.end_line,
@@ -61,7 +64,7 @@ def _place(location: Location) -> dict[str, Any]:
 
 def _limit(limit: Limit) -> dict[str, Any]:
     path = shown(limit.path) if limit.path else None
-    return {"path": path, "line": limit.line, "what": limit.what, "why": limit.why}
+    return {"path": path, "cell": limit.cell, "line": limit.line, "what": limit.what, "why": limit.why}
 
 
 def _plain(value: Any) -> Any:

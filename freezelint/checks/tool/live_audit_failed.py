@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from freezelint.checks.heads import replaced_wrong_attribute
-from freezelint.checks.optimizers import nothing_to_train
+from freezelint.checks.optimizers import nothing_to_train, scheduler_misses_group
 from freezelint.evidence import Failure, Step, Trace
 from freezelint.facts import is_trainable, subjects
 from freezelint.finding import Fault
@@ -46,9 +46,13 @@ def _progress(trace: Trace) -> str:
 
 
 def _is_explained(trace: Trace, failure: Failure) -> bool:
-    """Whether FRZ206 (exhausted iterator), FRZ209 (nothing to train) or FRZ408 (a head that never runs) tells
-    the cause of this failure.
+    """Whether FRZ206 (exhausted iterator), FRZ208 (a schedule that misses a group), FRZ209 (nothing to train)
+    or FRZ408 (a head that never runs) tells the cause of this failure.
     """
+    if failure.kind == "crash":
+        last = scheduler_misses_group.failed_step(trace)
+        told = last is not None and last is trace.events[-1]
+        return told and any(True for _ in scheduler_misses_group.check(trace))
     if failure.kind not in ("no-graph", "empty-optimizer"):
         return False
     if trace.events_of("iterator-exhausted"):

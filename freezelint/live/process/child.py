@@ -133,12 +133,14 @@ class _Child:
         except BaseException as error:
             stepped = recorder.trace().steps_done
             if isinstance(error, SystemExit) and not error.code and stepped:
+                recorder.finished = True
                 return None
             if not isinstance(error, SystemExit):
                 _print_exception(error)
             if failures.is_own_fault(error):
                 raise
             return failures.from_exception(error, target, hermetic=request["settings"].hermetic)
+        recorder.finished = True
         return None if recorder.trace().steps_done else failures.no_step(target)
 
     def _run_script(self, target: str, arguments: list[str]) -> None:

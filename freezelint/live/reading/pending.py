@@ -58,7 +58,7 @@ def pending_unfreezes(position: Location | None) -> tuple[Location, ...]:
     if position is None:
         return ()
     running = (position, *position.calls)
-    sources = [_read(name) for name in _user_files({site.path for site in running})]
+    sources = [_read(name) for name in user_files({site.path for site in running})]
     horizon = _Horizon(sources, running)
     writes = [write for source in sources for write in source.writes if horizon.is_ahead(write)]
     return tuple(Location(write.scope.path, write.line, function=write.scope.function) for write in writes)
@@ -69,7 +69,7 @@ def freezes_ahead(position: Location | None) -> tuple[Location, ...]:
     if position is None:
         return ()
     running = (position, *position.calls)
-    sources = [_read(name) for name in _user_files({site.path for site in running})]
+    sources = [_read(name) for name in user_files({site.path for site in running})]
     horizon = _Horizon(sources, running)
     later = [freeze for source in sources for freeze in source.freezes if horizon.is_later(freeze)]
     return tuple(Location(use.scope.path, use.line, function=use.scope.function) for use in later)
@@ -126,7 +126,8 @@ def _around(use: _Use, line: int) -> bool:
     return any(start <= line <= end for start, end in use.scope.loops)
 
 
-def _user_files(running: set[str]) -> list[str]:
+def user_files(running: set[str]) -> list[str]:
+    """The user's files that are imported now; other tests than the `running` one are left out."""
     # Not by `getattr`: modules that load lazily look far and wide for what they lack.
     files = {getattr(module, "__dict__", {}).get("__file__") for module in list(sys.modules.values())}
     own = [name for name in files if isinstance(name, str) and name.endswith(".py") and is_user_file(name)]

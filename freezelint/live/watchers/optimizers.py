@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
@@ -22,6 +21,7 @@ from freezelint.live.journal import Journal
 from freezelint.live.ledger import Ledger
 from freezelint.live.patching import Patches
 from freezelint.live.reading.places import location_outside, user_location
+from freezelint.live.watchers.schedules import ScheduleWatcher
 
 _STEP_WRAPPERS = Optimizer.profile_hook_step.__code__.co_filename
 _CLIPPERS = ("clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_")
@@ -43,6 +43,7 @@ class Built:
         self.groups = groups
         self.added: list[int] = []
         self.steps = 0
+        self.state_at_start: tuple[int, ...] | None = None
 
 
 class OptimizerWatcher:
@@ -68,16 +69,15 @@ class OptimizerWatcher:
         self._on_built, self._on_failed = on_built, on_failed
         self._before, self._after = before_step, after_step
         self.built: list[Built] = []
-        self.schedules: list[evidence.Schedule] = []
+        self.schedules = ScheduleWatcher(journal, lambda optimizer: self.known(optimizer).index)
         self._building = 0
-        self._scheduling: Any = None  # the schedule whose `__init__` is running
         # Exhausted iterators are kept: an id must not be reused while it stands for "was consumed by …".
         self._consumed: dict[int, tuple[Any, str]] = {}
 
     def install(self, patches: Patches) -> None:
         self._watch_construction(patches)
         self._watch_groups(patches)
-        self._watch_schedules(patches)
+        self.schedules.install(patches)
         self._watch_clipping(patches)
         for handle in (
             register_optimizer_step_pre_hook(lambda optimizer, *_: self._steps(optimizer)),
@@ -88,6 +88,10 @@ class OptimizerWatcher:
     def _steps(self, optimizer: Optimizer) -> None:
         self._ledger.settle()
         if _steps_in_progress() < 2:
+            self.schedules.before_step(optimizer)
+            built = self.known(optimizer)
+            if not built.steps and built.state_at_start is None:
+                built.state_at_start = self.state_of(optimizer)
             self._before(optimizer)
 
     def _stepped(self, optimizer: Optimizer) -> None:
@@ -129,6 +133,12 @@ class OptimizerWatcher:
             for group in optimizer.param_groups
         )
 
+    def state_of(self, optimizer: Optimizer) -> tuple[int, ...]:
+        """The parameters that it keeps something for between its steps: momentum, moments."""
+        state = optimizer.state
+        held = (p for group in optimizer.param_groups for p in group["params"])
+        return tuple(self._ledger.ids(p for p in held if _keeps_something(state.get(p))))
+
     def _watch_construction(self, patches: Patches) -> None:
         watcher = self
 
@@ -160,6 +170,7 @@ class OptimizerWatcher:
         record = self._journal.add("optimizer-built", location, optimizer=len(self.built), name=name)
         record.parameters.update(held)
         self.built.append(Built(len(self.built), optimizer, record.index, groups))
+        self.schedules.built(optimizer)
         self._on_built()
 
     def _watch_groups(self, patches: Patches) -> None:
@@ -171,36 +182,15 @@ class OptimizerWatcher:
                 return
             for iterator in _iterators(param_group.get("params")):
                 watcher._consume(iterator, f"{type(optimizer).__name__}.add_param_group")
+            watcher.schedules.before_step(optimizer)
             original(optimizer, param_group)
             built = watcher.known(optimizer)
             record = watcher._journal.add("group-added", user_location(), optimizer=built.index)
             record.parameters.update(dict.fromkeys(watcher._ledger.ids(optimizer.param_groups[-1]["params"])))
             built.added.append(record.index)
+            watcher.schedules.built(optimizer)
 
         original = patches.replace(Optimizer, "add_param_group", add_param_group)
-
-    def _watch_schedules(self, patches: Patches) -> None:
-        # ReduceLROnPlateau does not call the `__init__` of its base class.
-        for schedule_class in (LRScheduler, ReduceLROnPlateau):
-            self._watch_schedule(patches, schedule_class)
-
-    def _watch_schedule(self, patches: Patches, schedule_class: type) -> None:
-        watcher = self
-
-        def init(schedule: Any, /, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
-            outer, watcher._scheduling = watcher._scheduling, schedule
-            if isinstance(optimizer, Optimizer) and outer is not schedule:
-                index = watcher.known(optimizer).index
-                record = watcher._journal.add(
-                    "schedule-built", user_location(), optimizer=index, name=type(schedule).__name__
-                )
-                watcher.schedules.append(evidence.Schedule(type(schedule).__name__, index, record.index))
-            try:
-                original(schedule, optimizer, *args, **kwargs)
-            finally:
-                watcher._scheduling = outer
-
-        original = patches.replace(schedule_class, "__init__", init)
 
     def _watch_clipping(self, patches: Patches) -> None:
         for name in _CLIPPERS:
@@ -237,6 +227,13 @@ def _steps_in_progress() -> int:
             count += 1
         frame = frame.f_back
     return count
+
+
+def _keeps_something(state: Any) -> bool:
+    """Whether there is more than nothing, or names without values, as plain SGD has them."""
+    if isinstance(state, Mapping):
+        return any(value is not None for value in state.values())
+    return state is not None
 
 
 def _number(value: Any) -> float | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from freezelint.live.reading.intent import Context, context_of
+from freezelint.live.reading.intent import context_of
+from freezelint.reading.surroundings import Context
 
 NAMES = ("layer1.conv.weight", "layer10.conv.weight", "fc.bias")
 

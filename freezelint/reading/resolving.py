@@ -10,13 +10,19 @@ import ast
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
-from freezelint.live.reading.names import Names
 
 _MOST_VALUES = 256
 _UNCHANGED_BY = {"lower", "strip", "casefold"}
 _PREFIX_METHODS = {"startswith", "find", "count"}
+
+
+class Names(Protocol):
+    """The variables of the moment."""
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a variable. Raises KeyError where it has none, or none that is known."""
 
 
 class _UnresolvedError(Exception):

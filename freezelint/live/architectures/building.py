@@ -1,0 +1,116 @@
+"""Building models on the meta device, and comparing two sizes of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from freezelint.live.architectures.describing import (
+    Table,
+    configuration_numbers,
+    outermost,
+    repeated_modules,
+    tied_parameters,
+)
+from freezelint.live.architectures.stepping import Ran, step
+
+# Constructors compute rates of stochastic depth and the like with these, and read the numbers.
+_COMPUTED_WITH = {torch.linspace, torch.arange, torch.tensor}
+
+
+class _NumbersOnProcessor(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in _COMPUTED_WITH and kwargs.get("device") is None:
+            kwargs["device"] = "cpu"
+        return func(*args, **kwargs)
+
+
+def on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
+    """The model without memory."""
+    try:
+        with torch.device("meta"):
+            return construct()
+    except (NotImplementedError, RuntimeError):
+        with torch.device("meta"), _NumbersOnProcessor():
+            return construct().to("meta")
+
+
+# How a size follows the number of classes: [path of the parameter or attribute, axis or None, factor, offset]
+Scaling = list[list[Any]]
+
+
+def scaling(model: nn.Module, classes: int, other: nn.Module, others: int) -> Scaling:
+    """What differs between a model with `classes` classes and the same one with `others`."""
+    found: Scaling = []
+    counterparts = dict(other.named_parameters())
+    for name, parameter in model.named_parameters():
+        counterpart = counterparts.get(name)
+        if counterpart is None or counterpart.dim() != parameter.dim():
+            continue
+        for axis, (here, there) in enumerate(zip(parameter.shape, counterpart.shape, strict=True)):
+            if here != there:
+                found.append([name, axis, *_line(classes, here, others, there)])
+    return found
+
+
+def _line(x1: int, y1: int, x2: int, y2: int) -> tuple[int, int]:
+    factor = (y2 - y1) // (x2 - x1)
+    return factor, y1 - factor * x1
+
+
+def described(
+    table: Table,
+    model: nn.Module,
+    ran: Ran | None,
+    classes: int | None = None,
+    scales: Scaling | None = None,
+    head: list[str] | None = None,
+    extra: dict[str, int] | None = None,
+) -> dict[str, Any]:
+    """The record of an architecture, its nodes entered in the table. Empty parts are left out."""
+    numbers = {**configuration_numbers(model), **(extra or {})}
+    labelled = outermost(model, {name for name, *_ in scales or []})
+    record: dict[str, Any] = {
+        "root": table.add(model, numbers),
+        "classes": classes,
+        "tied": tied_parameters(model),
+        "repeated": repeated_modules(model),
+        "scaling": scales or [],
+        "labelled": labelled,
+        "head": labelled if head is None else head,
+    }
+    if record["head"] == labelled:
+        record.pop("head")
+    if ran is not None:
+        record["ran"] = compact(model, ran)
+    return {key: value for key, value in record.items() if value not in (None, [])}
+
+
+def compact(model: nn.Module, ran: Ran) -> dict[str, Any]:
+    """The order of calls as numbers of the modules that own parameters; only gaps where it is that of
+    definition.
+    """
+    owners = [path for path, m in model.named_modules() if any(p is not None for p in m._parameters.values())]
+    numbers = {path: number for number, path in enumerate(owners)}
+    order = [numbers[path] for path in ran.called]
+    compact: dict[str, Any] = {}
+    if order == sorted(order):
+        compact["skipped"] = sorted(set(range(len(owners))) - set(order))
+    else:
+        compact["steps"] = [here - before for before, here in zip([0, *order], order, strict=False)]
+    compact["unused"] = outermost(model, ran.without_gradient)
+    return {key: value for key, value in compact.items() if value}
+
+
+def run(model: nn.Module, loss: Callable[[nn.Module], torch.Tensor]) -> Ran | None:
+    """See `stepping.step`. What a model makes without asking for a device is a number where that helps."""
+    ran = step(model, loss)
+    if ran is None:
+        with torch.device("meta"):
+            ran = step(model, loss)
+    return ran

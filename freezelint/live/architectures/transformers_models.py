@@ -1,0 +1,242 @@
+"""The usual checkpoints of transformers, each with every class that can load it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers.models.auto import modeling_auto
+
+from freezelint.live.architectures.building import Scaling, compact, described, on_meta, run, scaling
+from freezelint.live.architectures.describing import Table, outermost
+from freezelint.live.architectures.stepping import Ran
+from freezelint.live.architectures.storing import Library
+from freezelint.live.architectures.transformers_inputs import loss_of
+from freezelint.live.hermetic import checkpoints as hermetic
+
+_ACCOUNTS = (
+    *("google-bert", "google", "FacebookAI", "facebook", "distilbert", "albert", "microsoft", "openai"),
+    *("openai-community", "openai-gpt", "EleutherAI", "bigscience", "meta-llama", "huggyllama", "mistralai"),
+    *("Qwen", "nvidia", "allenai", "sentence-transformers", "ProsusAI", "dslim", "nlptown", "emilyalsentzer"),
+    *("dmis-lab", "cardiffnlp", "deepset", "answerdotai", "google-t5", "Helsinki-NLP", "MCG-NJU", "superb"),
+    *("MIT", "lmsys", "TinyLlama", "HuggingFaceTB", "Salesforce", "hustvl", "apple", "Intel", "nlpaueb"),
+    *("neuralmind", "hfl", "cross-encoder", "intfloat", "BAAI", "almanach", "xlnet", "squeezebert", "j-hartmann"),
+    *("flaubert", "tiiuae", "dandelin", "funnel-transformer", "MoritzLaurer", "papluca", "WinKawaks", "sshleifer"),
+    *("prajjwal1", "YituTech", "unc-nlp", "camembert", "codeparrot"),
+)
+
+
+class _Family:
+    """A model type: its checkpoints, and the classes that can load them."""
+
+    def __init__(self, model_type: str, entry: dict[str, Any], tasks: dict[str, dict[str, str]]) -> None:
+        self.type = model_type
+        self.entry = entry
+        self.tasks = {task: names[model_type] for task, names in tasks.items() if model_type in names}
+        base = getattr(transformers, self.tasks.get("", entry["architecture"]))
+        module = importlib.import_module(base.__module__)
+        public = [name for name in getattr(module, "__all__", ()) if _is_model(getattr(module, name))]
+        self.classes = sorted({*public, *self.tasks.values(), entry["architecture"]})
+        self.prefix = os.path.commonprefix([base.__name__, entry["architecture"]])
+        self.prefix = base.__name__.removesuffix("Model") if not self.prefix else self.prefix
+        for name in self.classes:
+            suffix = name.removeprefix(base.__name__.removesuffix("Model"))
+            if suffix == name:
+                suffix = name.removeprefix(self.prefix)
+            self.tasks.setdefault("" if suffix == "Model" else suffix, name)
+
+    def checkpoints(self) -> Iterator[tuple[list[str], str, int, dict[str, Any]]]:
+        """Names, the class whose parameters are stored, its labels (0: two, as by default), and sizes."""
+        for names, own in {"": {}, **self.entry["checkpoints"]}.items():
+            sizes = {**self.entry.get("config", {}), **own}
+            stored = sizes.pop("architecture", self.entry["architecture"])
+            labels = sizes.pop("labels", 0)
+            if not names:
+                labels = 0
+            for irrelevant in ("tokenizer", "preprocessor", "torch_dtype"):
+                sizes.pop(irrelevant, None)
+            yield names.split(), stored, labels, sizes
+
+
+class _Builder:
+    def __init__(self, family: _Family, sizes: dict[str, Any], shared: _Shared) -> None:
+        self._family = family
+        self._sizes = sizes
+        self._shared = shared
+
+    def model(self, name: str, labels: int) -> nn.Module | None:
+        """The model of this class; None where the configuration is not one for it."""
+        config = transformers.AutoConfig.for_model(self._family.type, **json.loads(json.dumps(self._sizes)))
+        cls = getattr(transformers, name)
+        if labels:
+            config.num_labels = labels
+        fitting = _fitting(config, cls.config_class)
+        if fitting is None:
+            return None
+        return on_meta(lambda: cls(fitting))
+
+    def record(self, table: Table, name: str, labels: int) -> tuple[dict[str, Any], nn.Module] | None:
+        model = self.model(name, labels)
+        if model is None:
+            return None
+        count: int = model.config.num_labels  # type: ignore[assignment, union-attr]
+        key = (self._family.type, name)
+        if key not in self._shared.scales:
+            other = self.model(name, count + 6)
+            assert other is not None
+            self._shared.scales[key] = scaling(model, count, other, count + 6)
+        scales = self._shared.scales[key]
+        shape = (name, *(f"{path} {type(module).__name__}" for path, module in model.named_modules()))
+        record = described(table, model, None, count if scales else None, scales)
+        if shape not in self._shared.orders:
+            self._shared.orders[shape] = run(model, loss_of(model, name))
+            if self._shared.orders[shape] is None:
+                self._shared.failed.append(f"{name} ({self._family.type})")
+        ran = self._shared.orders[shape]
+        return {**record, **({} if ran is None else {"ran": compact(model, ran)})}, model
+
+
+class _Shared:
+    """What does not depend on sizes, and is found out once."""
+
+    def __init__(self) -> None:
+        self.scales: dict[tuple[str, str], Scaling] = {}
+        self.orders: dict[tuple[str, ...], Ran | None] = {}
+        self.failed: list[str] = []
+
+
+def build(progress: Callable[[str], None]) -> tuple[Library, dict[str, Any]]:
+    """All checkpoints; the directory leads from hub ids, types and class names to groups and records."""
+    library, shared = Library("transformers"), _Shared()
+    tasks = _tasks()
+    names: dict[str, Any] = {"types": {}, "checkpoints": {}, "accounts": sorted(a.lower() for a in _ACCOUNTS)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for model_type, entry in _catalogue().items():
+            family = _Family(model_type, entry, tasks)
+            _add(family, library, shared, names, progress)
+    names["auto"] = {f"AutoModel{task}": task for task in tasks}
+    return library, names
+
+
+def _add(
+    family: _Family,
+    library: Library,
+    shared: _Shared,
+    names: dict[str, Any],
+    progress: Callable[[str], None],
+) -> None:
+    groups: dict[str, tuple[str, dict[str, Any], list[tuple[str, int]]]] = {}
+    for ids, stored, labels, sizes in family.checkpoints():
+        key = json.dumps(sizes, sort_keys=True)
+        group = f"{family.type}:{ids[0]}" if ids else family.type
+        group, _, variants = groups.setdefault(key, (group, sizes, []))
+        if (stored, labels) not in variants:
+            variants.append((stored, labels))
+        for name in ids:
+            names["checkpoints"][name.lower()] = [group, stored, labels]
+    known: set[str] = set()
+    for group, sizes, variants in groups.values():
+        progress(group)
+        table = Table(library.classes)
+        records = _records(_Builder(family, sizes, shared), family, table, variants)
+        known.update(name.partition("/")[0] for name in records if name != "heads")
+        library.add(group, table.texts, records)
+    names["types"][family.type] = {
+        "stored": family.entry["architecture"],
+        "tasks": {task: name for task, name in family.tasks.items() if name in known},
+    }
+
+
+def _records(
+    builder: _Builder, family: _Family, table: Table, variants: list[tuple[str, int]]
+) -> dict[str, Any]:
+    """Each class with each number of labels, and what of it each stored class lacks ("heads")."""
+    records: dict[str, Any] = {}
+    heads: dict[str, Any] = {}
+    for labels in dict.fromkeys(labels for _, labels in variants):
+        models: dict[str, nn.Module] = {}
+        for name in family.classes:
+            built = builder.record(table, name, labels)
+            if built is not None:
+                records[_key(name, labels)], models[name] = built
+        for stored in (stored for stored, own in variants if own == labels):
+            heads[_key(stored, labels)] = {
+                name: lacking for name, model in models.items() if (lacking := _lacking(model, models[stored]))
+            }
+    return {**records, "heads": heads}
+
+
+def _key(name: str, labels: int) -> str:
+    return f"{name}/{labels}" if labels else name
+
+
+def _lacking(model: nn.Module, stored: nn.Module) -> list[str]:
+    """Modules that a checkpoint of `stored` does not hold; a tied parameter is held under any of its
+    names.
+    """
+    prefix = f"{stored.base_model_prefix}."
+    held = {
+        name.removeprefix(prefix): parameter.shape
+        for name, parameter in stored.named_parameters(remove_duplicate=False)
+    }
+    by_tensor: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        by_tensor.setdefault(id(parameter), []).append(name)
+    own = f"{model.base_model_prefix}."
+    missing = {
+        name
+        for aliases in by_tensor.values()
+        if all(alias.removeprefix(own) not in held and alias not in held for alias in aliases)
+        for name in aliases
+    }
+    return outermost(model, missing)
+
+
+def _fitting(config: Any, wanted: type) -> Any:
+    if isinstance(config, wanted):
+        return config
+    return next((part for part in vars(config).values() if type(part) is wanted), None)
+
+
+def _is_model(value: Any) -> bool:
+    return (
+        isinstance(value, type)
+        and issubclass(value, transformers.PreTrainedModel)
+        and not value.__name__.endswith("PreTrainedModel")
+        and value.config_class is not None
+    )
+
+
+def _tasks() -> dict[str, dict[str, str]]:
+    """Task -> model type -> class, of every automatic class ("" for the bare model)."""
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(vars(modeling_auto)):
+        mapping = getattr(getattr(modeling_auto, name), "_model_mapping", None)
+        if name.startswith("AutoModel") and mapping is not None:
+            classes = mapping._model_mapping
+            found[name.removeprefix("AutoModel")] = {
+                model_type: value if isinstance(value, str) else value[0] for model_type, value in classes.items()
+            }
+    return found
+
+
+def _catalogue() -> dict[str, dict[str, Any]]:
+    """The checkpoints of hermetic runs, and those that only the source reader needs."""
+    families: dict[str, dict[str, Any]] = json.loads(
+        Path(hermetic.__file__).with_name("checkpoints.json").read_text(encoding="utf-8")
+    )
+    more = json.loads(Path(__file__).with_name("checkpoints.json").read_text(encoding="utf-8"))
+    for model_type, entry in more.items():
+        family = families.setdefault(model_type, {"checkpoints": {}})
+        own = {**family["checkpoints"], **entry["checkpoints"]}
+        families[model_type] = {**family, **entry, "checkpoints": own}
+    return families

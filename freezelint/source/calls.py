@@ -1,0 +1,209 @@
+"""Calls, by what is called."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from freezelint.source import escapes, forwards, functions, modules
+from freezelint.source.attributes import NATIVE, text_of
+from freezelint.source.values import (
+    MISSING,
+    Call,
+    Class,
+    Context,
+    Descriptor,
+    Function,
+    Instance,
+    Intrinsic,
+    Items,
+    Library,
+    Method,
+    Module,
+    Native,
+    Optimizer,
+    Parameter,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from freezelint.source.machine import Machine
+
+# Installed packages whose functions leave the flags and modes of a model alone unless the vocabulary says
+# otherwise.
+_HARMLESS = frozenset(sys.stdlib_module_names) | {
+    "torch", "torchvision", "torchaudio", "torchtext", "transformers", "timm", "numpy", "scipy", "pandas", "sklearn",
+    "matplotlib", "seaborn", "PIL", "cv2", "tqdm", "wandb", "mlflow", "tensorboard", "tensorboardX", "torchsummary",
+    "torchinfo", "thop", "fvcore", "ptflops", "datasets", "evaluate", "tokenizers", "sentencepiece", "yaml", "omegaconf",
+    "hydra", "rich", "click", "fire", "absl", "termcolor", "einops", "albumentations", "skimage", "imageio", "h5py",
+    "lightning", "pytorch_lightning", "lightning_fabric", "accelerate", "torchmetrics", "ray", "optuna", "joblib",
+    "gym", "gymnasium", "nltk", "spacy", "requests", "psutil", "pycocotools", "kornia", "safetensors", "torch_geometric",
+    "IPython", "google", "visdom", "comet_ml", "neptune", "clearml", "onnx", "onnxruntime", "tabulate", "regex",
+    "jsonlines", "simplejson", "ujson", "lmdb", "webdataset", "torchdata", "huggingface_hub", "fastai", "torch_optimizer",
+}  # fmt: skip
+# Names of functions that look at a model, by how they begin.
+_LOOKING = (
+    "print", "log", "show", "plot", "count", "summar", "save", "dump", "report", "visuali", "get_n_param", "num_param",
+    "seed", "set_seed", "watch", "profile", "describe", "info", "accuracy", "compute", "metric", "calc",
+)  # fmt: skip
+
+
+def call(machine: Machine, function: Value, call: Call) -> Value:
+    """Call anything callable."""
+    machine.tick()
+    if isinstance(function, Method):
+        return _method(machine, function, call)
+    if isinstance(function, Function):
+        return functions.run(machine, function, call)
+    if isinstance(function, Intrinsic):
+        call.name = function.name
+        return function.run(machine, call)
+    if isinstance(function, Library):
+        return library(machine, function.name, call)
+    if isinstance(function, Class):
+        return functions.instantiate(machine, function, call)
+    if isinstance(function, Native):
+        return _native(machine, function, call)
+    if isinstance(function, Module):
+        return forwards.forward(machine, function, call)
+    if isinstance(function, Context):
+        return _decorated(function, call)
+    if isinstance(function, Descriptor):
+        return machine.call_with(function.function, call)
+    if isinstance(function, (Unknown, Tensor)) or function is None:
+        return unknown(machine, text_of(function), call)
+    defined = machine.get(function, "__call__")
+    return unknown(machine, text_of(function), call) if isinstance(defined, Unknown) else machine.call_with(defined, call)
+
+
+def _method(machine: Machine, method: Method, call: Call) -> Value:
+    if isinstance(method.function, Function):
+        return functions.run(machine, method.function, call, receiver=method.owner)
+    if isinstance(method.function, Library):  # a classmethod that a class of the script inherits
+        inherited = Call(call.node, [method.owner, *call.args], call.kwargs, complete=call.complete)
+        return library(machine, method.function.name, inherited)
+    return machine.call_with(method.function, call)
+
+
+def library(machine: Machine, name: str, call: Call) -> Value:
+    """A call of something of an installed library."""
+    call.name = machine.vocabulary.canonical(name)
+    run = machine.vocabulary.function(name)
+    if run is not None:
+        return run(machine, call)
+    if machine.vocabulary.builder(name) is not None:
+        module = Module(name.rpartition(".")[2], name.partition(".")[0], built=machine.location())
+        construct(machine, module, name, call)
+        return module
+    return unknown(machine, name, call)
+
+
+def construct(machine: Machine, module: Module, name: str, call: Call) -> None:
+    """Run the constructor of a library's module class on a module."""
+    call.name = machine.vocabulary.canonical(name)
+    build = machine.vocabulary.builder(name)
+    if build is None:
+        module.open = True
+        return
+    build(machine, module, call)
+    modules.constructed(machine, module)
+
+
+def construct_base(machine: Machine, base: Library | None, call: Call) -> None:
+    """`super().__init__(…)` where the base is a class of a library; the receiver is that of the frame."""
+    receiver = machine.frame.receiver
+    if base is None:
+        return
+    if isinstance(receiver, Module):
+        construct(machine, receiver, base.name, call)
+    elif isinstance(receiver, (Optimizer, Instance)):
+        name = machine.vocabulary.canonical(f"{base.name}.__init__")
+        run = machine.vocabulary.functions.get(name)
+        if run is not None:
+            call.args.insert(0, receiver)
+            run(machine, call)
+
+
+def _native(machine: Machine, native: Native, call: Call) -> Value:
+    """A method of a string, a list, a dict …, run by Python itself where the arguments are known."""
+    owner = native.owner.hint if isinstance(native.owner, Unknown) else native.owner
+    args = [_plainly(machine, argument) for argument in call.args]
+    kwargs = {key: _plainly(machine, value) for key, value in call.kwargs.items()}
+    text = f"{text_of(native.owner)}.{native.name}"
+    if isinstance(owner, (str, bytes)) or native.name in ("index", "count", "sort"):
+        given = [*args, *kwargs.values()]
+        hints = [value.hint if isinstance(value, Unknown) else value for value in given]
+        if MISSING in hints or any(isinstance(value, Tensor) for value in hints) or not call.complete:
+            return Unknown(text)
+        if any(isinstance(value, Unknown) for value in (native.owner, *given)):
+            result = _attempt(owner, native.name, hints[: len(args)], dict(zip(kwargs, hints[len(args) :], strict=True)))
+            return Unknown(f"{text}({', '.join(map(text_of, given))})", MISSING if isinstance(result, Unknown) else result)
+    if native.name in ("extend", "update", "union", "difference", "intersection", "fromkeys") and args:
+        args = [_expanded(machine, argument) for argument in args]
+    if native.name in ("pop", "get", "setdefault") and args and isinstance(args[0], Unknown):
+        if args[0].hint is MISSING:
+            return Unknown(text)
+        args[0] = args[0].hint
+    result = _attempt(owner, native.name, args, kwargs)
+    if isinstance(result, Unknown):
+        result.text = text
+    return result
+
+
+def _attempt(owner: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if name in ("ljust", "rjust", "center", "zfill", "expandtabs", "to_bytes", "format") and _large(args):
+        return Unknown()
+    if isinstance(owner, str) and len(owner) > 100_000:
+        return Unknown()
+    try:
+        result = getattr(owner, name)(*args, **kwargs)
+    except Exception:
+        return Unknown()
+    return result if isinstance(result, NATIVE) or not hasattr(result, "__next__") else list(result)
+
+
+def _large(args: list[Value]) -> bool:
+    return any(isinstance(value, int) and abs(value) > 10_000 for value in args)
+
+
+def _plainly(machine: Machine, value: Value) -> Value:
+    """A function of the script as one that Python can call (a sort key)."""
+    if isinstance(value, (Function, Method, Intrinsic)):
+        return lambda *args: machine.call(value, *args)
+    return value
+
+
+def _expanded(machine: Machine, value: Value) -> Value:
+    """What `list.extend` or `dict.update` takes from an iterator or a module."""
+    if isinstance(value, (Items, Module)):
+        elements = machine.elements(value, "extend")
+        return [Unknown("element")] if elements is None else elements
+    return [value] if isinstance(value, (Unknown, Tensor)) else value
+
+
+def _decorated(context: Context, call: Call) -> Value:
+    """`@torch.no_grad()`: the function runs in that mode."""
+    function = call.args[0] if call.args else None
+    if isinstance(function, Function) and context.mode is not None:
+        function.grad_mode = context.mode
+    return function
+
+
+def unknown(machine: Machine, name: str, call: Call) -> Value:
+    """A call that nobody knows. What it may have done to modules that were handed to it is unknown from now
+    on; what it computes from tensors is a tensor."""
+    arguments = [*call.args, *call.kwargs.values()]
+    if not is_harmless(name):
+        escapes.escaped(machine, arguments, name)
+    tensors = [value for value in arguments if isinstance(value, Tensor) and not isinstance(value, Parameter)]
+    if tensors:
+        return machine.derived(*tensors)
+    return Unknown(f"{name.rpartition('.')[2]}({', '.join(text_of(value) for value in call.args[:3])})")
+
+
+def is_harmless(name: str) -> bool:
+    """Whether a function of this dotted name leaves the models it is given alone."""
+    last = name.rpartition(".")[2].lower().lstrip("_")
+    return name.partition(".")[0] in _HARMLESS or last.startswith(_LOOKING)

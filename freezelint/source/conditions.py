@@ -1,0 +1,135 @@
+"""Conditions: known ones are obeyed; for unknown ones the run takes the side that a script usually takes, and
+remembers that it did."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from freezelint.source.attributes import text_of
+from freezelint.source.paths import ends_script, leaves_function, weight_of
+from freezelint.source.values import MISSING, Unknown, Value
+
+if TYPE_CHECKING:
+    from freezelint.source.machine import Machine
+
+
+def choose(machine: Machine, node: ast.If) -> tuple[bool, bool]:
+    """Which side of an `if` to take, and whether that is known."""
+    prefer: bool | None = None
+    if ends_script(node.body):
+        prefer = False
+    elif node.orelse and ends_script(node.orelse):
+        prefer = True
+    elif not node.orelse and leaves_function(node.body) and machine.frame.body[-1][-1] is not node:
+        prefer = False
+    return _test(machine, node.test, node, prefer)
+
+
+def choose_value(machine: Machine, node: ast.IfExp) -> tuple[bool, bool]:
+    """Which side of `a if condition else b` to take, and whether that is known."""
+    return _test(machine, node.test, node, None)
+
+
+def holds(machine: Machine, test: ast.expr) -> bool:
+    """Whether a condition of a comprehension holds."""
+    return _test(machine, test, test, None)[0]
+
+
+def _test(machine: Machine, test: ast.expr, around: ast.AST, prefer: bool | None) -> tuple[bool, bool]:
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        side, known = _test(machine, test.operand, around, None if prefer is None else not prefer)
+        return not side, known
+    if isinstance(test, ast.BoolOp):
+        return _test_all(machine, test, around, prefer)
+    value = machine.evaluate(test)
+    truth = machine.truth(value)
+    if truth is None:
+        truth, known = _decide(machine, value, test, around, prefer), False
+    else:
+        known = True
+    if machine.loops and not any(loop.late for loop in machine.loops):
+        machine.early.setdefault(id(test), set()).add(truth)
+    return truth, known
+
+
+def _test_all(machine: Machine, test: ast.BoolOp, around: ast.AST, prefer: bool | None) -> tuple[bool, bool]:
+    """`and` and `or`, as far as they are evaluated."""
+    deciding = isinstance(test.op, ast.Or)
+    known = True
+    for part in test.values:
+        # A whole that should come out against what its parts decide needs one part to do so.
+        wanted = prefer if prefer is None or prefer is not deciding or part is test.values[-1] else None
+        side, sure = _test(machine, part, around, wanted)
+        if side is deciding:
+            return side, sure and known
+        known = known and sure
+    return not deciding, known
+
+
+def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, prefer: bool | None) -> bool:
+    if isinstance(value, Unknown) and value.late:
+        return _later(machine, test)
+    text = text_of(value) if isinstance(value, Unknown) and value.text else _text(test)
+    usual = _usual(value, test)
+    if isinstance(value, Unknown) and value.hint is not MISSING:
+        default = bool(value.hint) if _is_plain(value.hint) else usual
+    else:
+        default = usual if prefer is None else prefer
+    location = machine.frame.file.location(test, machine.frame.name)
+    return machine.decisions.decide(text, default, location, _weight(machine, around, prefer))
+
+
+def _is_plain(value: Value) -> bool:
+    return isinstance(value, (str, int, float, bool, type(None), list, tuple, dict))
+
+
+def _later(machine: Machine, test: ast.expr) -> bool:
+    """A condition on the counter of a loop, once the first passes are over: what was so from the beginning is
+    over, what was not yet so happens; an `==` happens once."""
+    early = machine.early.get(id(test), set())
+    loop = next((loop for loop in reversed(machine.loops) if loop.late), None)
+    if loop is not None and loop.late == 2 and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq):
+        modulo = any(isinstance(part, ast.Mod) for part in ast.walk(test))
+        return modulo and early != {True}
+    return early != {True}
+
+
+def _usual(value: Value, test: ast.expr) -> bool:
+    """The side that a condition of this form usually takes."""
+    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
+        return True
+    operator, right = test.ops[0], test.comparators[0]
+    constant = isinstance(right, ast.Constant) and not isinstance(right.value, str)
+    if isinstance(operator, (ast.Is, ast.Eq)):
+        return not constant and not isinstance(test.left, ast.Constant)
+    return not isinstance(operator, (ast.Gt, ast.GtE, ast.NotIn))
+
+
+def _weight(machine: Machine, around: ast.AST, prefer: bool | None) -> int:
+    known = machine.weights.get(id(around))
+    if known is None:
+        known = machine.weights[id(around)] = weight_of(_source(machine, around))
+    # A branch that gives up is not worth a path of its own, unless it is the only one.
+    return min(known, 1) if prefer is False and isinstance(around, ast.If) and not around.orelse else known
+
+
+def _source(machine: Machine, node: ast.AST) -> str:
+    first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
+    return "\n".join(machine.frame.file.lines[first - 1 : last])
+
+
+def _text(node: ast.AST) -> str:
+    try:
+        return ast.unparse(node)
+    except Exception:
+        return "a condition"
+
+
+def accepts(machine: Machine, verdict: Value, test: ast.AST | None) -> bool:
+    """Whether what a predicate returned counts as true; `test` is the condition as the script writes it."""
+    truth = machine.truth(verdict)
+    if truth is not None:
+        return truth
+    expression = test if isinstance(test, ast.expr) else ast.Constant(True, lineno=1, col_offset=0)
+    return _decide(machine, verdict, expression, expression, None)

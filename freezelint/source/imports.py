@@ -1,0 +1,111 @@
+"""Imports: modules of the checked project are read; everything else is a library."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from freezelint.source import attributes
+from freezelint.source.signals import BreakSignal, ContinueSignal, RaisedSignal, ReturnSignal
+from freezelint.source.values import Library, Namespace, Scope, Value
+
+if TYPE_CHECKING:
+    from freezelint.source.files import SourceFile
+    from freezelint.source.machine import Machine
+
+
+def import_(machine: Machine, node: ast.Import) -> None:
+    """`import a.b as c`."""
+    for alias in node.names:
+        module = load(machine, alias.name, 0)
+        if alias.asname is not None:
+            machine.frame.scope[alias.asname] = module
+            continue
+        top = alias.name.partition(".")[0]
+        machine.frame.scope[top] = load(machine, top, 0) if "." in alias.name else module
+
+
+def import_from(machine: Machine, node: ast.ImportFrom) -> None:
+    """`from a import b as c`, `from . import b`, `from a import *`."""
+    name = node.module or ""
+    if name == "__future__":
+        return
+    module = load(machine, name, node.level)
+    for alias in node.names:
+        if alias.name == "*":
+            _import_all(machine, module)
+            continue
+        value = _member(machine, module, alias.name)
+        machine.frame.scope[alias.asname or alias.name] = value
+
+
+def _member(machine: Machine, module: Value, name: str) -> Value:
+    if isinstance(module, Namespace):
+        found = attributes.get(machine, module, name)
+        # A name that the module does not define (made by `globals()`, or a cycle of imports) is nobody's.
+        return Library(f"{module.name}.{name}") if found is attributes.ABSENT else found
+    found = attributes.get(machine, module, name)
+    return Library(name) if found is attributes.ABSENT else found
+
+
+def _import_all(machine: Machine, module: Value) -> None:
+    frame = machine.frame
+    if isinstance(module, Namespace):
+        exported = module.scope.get("__all__")
+        names = exported if isinstance(exported, list) else [n for n in module.scope if not n.startswith("_")]
+        for name in names:
+            if isinstance(name, str) and name in module.scope:
+                frame.scope[name] = module.scope[name]
+        frame.globals.setdefault("*", []).extend(module.scope.get("*", ()))
+    elif isinstance(module, Library):
+        frame.globals.setdefault("*", []).append(module.name)
+
+
+def load(machine: Machine, name: str, level: int) -> Value:
+    """The module of this name: one of the project, read once a run, or a library."""
+    file = machine.project.find(machine.frame.file, name, level)
+    if file is None:
+        return Library(name if not level else f"{'.' * level}{name}")
+    known = machine.modules.get(file.path)
+    return read(machine, file, name) if known is None else known
+
+
+def submodule(machine: Machine, owner: Namespace, name: str) -> Value:
+    """`package.module`, where the package itself does not define the name."""
+    if owner.file is None:
+        return attributes.ABSENT
+    file = machine.project.find(owner.file, name, 1) if owner.file.path.endswith("__init__.py") else None
+    if file is None or file.path == owner.file.path:
+        return attributes.ABSENT
+    known = machine.modules.get(file.path)
+    return read(machine, file, f"{owner.name}.{name}") if known is None else known
+
+
+def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
+    """Run the body of a module of the project."""
+    from freezelint.source.machine import Frame
+
+    namespace = Namespace(name, file)
+    machine.modules[file.path] = namespace
+    tree = machine.project.tree(file)
+    if tree is None:
+        machine.limit(f"`{name}`", "its source cannot be read")
+        return namespace
+    if len(machine.modules) > _MOST_MODULES:
+        machine.limit(f"`{name}`", "the script imports too many modules to follow")
+        return namespace
+    scope: Scope = namespace.scope
+    scope["__name__"] = name
+    scope["__file__"] = file.path
+    frame = Frame(file, scope, scope)
+    machine.frames.append(frame)
+    try:
+        machine.execute(tree.body)
+    except (RaisedSignal, ReturnSignal, BreakSignal, ContinueSignal):
+        machine.limit(f"`{name}`", "its body ends early", machine.location())
+    finally:
+        machine.frames.pop()
+    return namespace
+
+
+_MOST_MODULES = 60

@@ -1,0 +1,175 @@
+"""The machine that reads a script by running it on abstract values.
+
+It holds the state of one run (frames, grad mode, decisions, budget) and dispatches on values: calls,
+attributes, truth, iteration. Statements and expressions are in the modules of these names; what torch and
+other libraries do is in `vocabulary`; what happened goes to the `recorder`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from freezelint.evidence import Limit, Location
+from freezelint.source import attributes, calls, expressions, iteration, statements, tensors
+from freezelint.source.files import SourceFile
+from freezelint.source.paths import Decisions
+from freezelint.source.project import Project
+from freezelint.source.recorder import Recorder
+from freezelint.source.signals import BudgetError
+from freezelint.source.values import Call, Function, Items, Module, Namespace, Scope, Tensor, Unknown, Value
+from freezelint.source.vocabulary import vocabulary
+
+# Expressions and statements that one run may evaluate.
+MOST_TICKS = 150_000
+# Calls of the script's functions inside each other.
+MOST_DEPTH = 40
+
+
+@dataclass(eq=False)
+class Frame:
+    """A function (or module body, or class body) of the script that is running. `node` is where it stands."""
+
+    file: SourceFile
+    scope: Scope
+    globals: Scope
+    closure: tuple[Scope, ...] = ()
+    name: str = ""
+    function: Function | None = None
+    receiver: Value = None
+    node: ast.AST | None = None
+    global_names: set[str] = field(default_factory=set)
+    nonlocal_names: set[str] = field(default_factory=set)
+    yields: list[Value] | None = None
+    handled: list[tuple[str, ...]] = field(default_factory=list)  # what the `try` statements around catch
+    statement: ast.stmt | None = None
+    body: list[list[ast.stmt]] = field(default_factory=list)
+
+
+class Machine:
+    """One run over one entry of a script."""
+
+    def __init__(self, file: SourceFile, project: Project, decisions: Decisions | None = None) -> None:
+        self.file = file
+        self.project = project
+        self.decisions = decisions or Decisions()
+        self.vocabulary = vocabulary()
+        self.recorder = Recorder(self)
+        self.frames: list[Frame] = []
+        self.modules: dict[str, Namespace] = {}
+        self.limits: dict[tuple[str, str], Limit] = {}
+        self.grad_enabled: bool | None = True
+        self.conditional: int = 0  # conditions of unknown outcome around the current statement
+        self.ticks = 0
+        self.loops: list[iteration.Loop] = []
+        self.early: dict[int, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
+        self.weights: dict[int, int] = {}  # how much the branches of a condition matter, by node
+        self.surroundings: dict[tuple[str, int], Any] = {}
+        self.sources: dict[str, Any] = {}
+        self._locations: dict[tuple[int, ...], Location] = {}
+
+    # -- where we are -------------------------------------------------------------------------------------
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    def tick(self, amount: int = 1) -> None:
+        """Spend some of the budget. Raises BudgetError when it is used up."""
+        self.ticks += amount
+        if self.ticks > MOST_TICKS:
+            raise BudgetError("the script is too long to follow to its end")
+
+    def location(self, node: ast.AST | None = None) -> Location | None:
+        """Where the current statement (or this node of the current frame) is, with the calls that led there."""
+        if not self.frames:
+            return None
+        here = node or self.frame.node or self.frame.statement
+        chain = [(self.frame, here)]
+        chain += [(frame, frame.node or frame.statement) for frame in reversed(self.frames[:-1])]
+        chain = [(frame, at) for frame, at in chain if at is not None and hasattr(at, "lineno")][:12]
+        if not chain:
+            return None
+        key = tuple(id(at) for _, at in chain)
+        known = self._locations.get(key)
+        if known is None:
+            sites = [frame.file.location(at, frame.name) for frame, at in chain]
+            known = self._locations[key] = sites[0].__class__(
+                **{**vars(sites[0]), "calls": tuple(sites[1:])},
+            )
+        return known
+
+    def limit(self, what: str, why: str, location: Location | None = None) -> None:
+        """Say that something could not be established, once."""
+        path, line = (location.path, location.line) if location else (self.file.path, None)
+        self.limits.setdefault((what, why), Limit(what, why, path, line))
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    def execute(self, body: list[ast.stmt]) -> None:
+        """Run statements in the current frame."""
+        statements.execute(self, body)
+
+    def evaluate(self, node: ast.expr) -> Value:
+        """The value of an expression in the current frame."""
+        return expressions.evaluate(self, node)
+
+    def call(self, function: Value, *args: Value, **kwargs: Value) -> Value:
+        """Call anything callable, from where the script stands."""
+        node = self.frame.node if self.frames and self.frame.node is not None else ast.Pass()
+        return calls.call(self, function, Call(node, list(args), dict(kwargs)))
+
+    def call_with(self, function: Value, call: Call) -> Value:
+        """Call anything callable with the arguments of `call`."""
+        return calls.call(self, function, call)
+
+    def get(self, owner: Value, name: str, default: Value = None) -> Value:
+        """`owner.name`; unknown where nothing is known of it (or `default`, if given)."""
+        found = attributes.get(self, owner, name)
+        if found is attributes.ABSENT:
+            return Unknown(f"{attributes.text_of(owner)}.{name}") if default is None else default
+        return found
+
+    def has(self, owner: Value, name: str) -> bool | None:
+        """Whether `owner` has the attribute; None where nobody knows."""
+        found = attributes.get(self, owner, name)
+        if found is attributes.ABSENT:
+            return None if attributes.is_open(owner) else False
+        return None if isinstance(found, Unknown) and isinstance(owner, Unknown) else True
+
+    def set(self, owner: Value, name: str, value: Value) -> None:
+        """`owner.name = value`."""
+        attributes.set_(self, owner, name, value)
+
+    def iterate(self, value: Value, consumer: str = "a loop") -> Iterator[Value]:
+        """The elements of anything iterable; two unknown ones where nobody knows."""
+        return iteration.iterate(self, value, consumer)
+
+    def elements(self, value: Value, consumer: str = "a loop") -> list[Value] | None:
+        """All elements, where they are known; None where they are not."""
+        if isinstance(value, (Unknown, Tensor, iteration.Repeat)) or value is None:
+            return None
+        if isinstance(value, Module) and not iteration.is_iterable_module(value):
+            return None
+        if isinstance(value, (list, tuple, set, frozenset, dict, range, str, Items, Module)):
+            return list(self.iterate(value, consumer))
+        return list(self.iterate(value, consumer)) if iteration.is_iterable(self, value) else None
+
+    def derived(self, *values: Value) -> Tensor:
+        """The tensor computed from these values."""
+        return tensors.derived(self, *values)
+
+    # -- truth --------------------------------------------------------------------------------------------
+
+    def truth(self, value: Value) -> bool | None:
+        """Whether the value counts as true; None where nobody knows."""
+        if isinstance(value, (Unknown, Tensor, iteration.Repeat)):
+            return None
+        if isinstance(value, Module):
+            return bool(value.children) if value.class_name in iteration.COUNTED else True
+        try:
+            return bool(value)
+        except Exception:
+            return None

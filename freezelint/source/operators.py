@@ -1,0 +1,261 @@
+"""Operators on values: Python's own where the values are known, unknown ones that remember how they came
+about otherwise."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from freezelint.source.attributes import text_of
+from freezelint.source.values import (
+    MISSING,
+    Items,
+    Module,
+    Parameter,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from freezelint.source.machine import Machine
+
+# Texts and lists longer than this, and larger whole numbers, are not computed.
+_LONGEST = 100_000
+_MOST_BITS = 4096
+
+_BINARY: dict[type, tuple[Callable[[Any, Any], Any], str, str]] = {
+    ast.Add: (operator.add, "+", "__add__"),
+    ast.Sub: (operator.sub, "-", "__sub__"),
+    ast.Mult: (operator.mul, "*", "__mul__"),
+    ast.Div: (operator.truediv, "/", "__truediv__"),
+    ast.FloorDiv: (operator.floordiv, "//", "__floordiv__"),
+    ast.Mod: (operator.mod, "%", "__mod__"),
+    ast.Pow: (operator.pow, "**", "__pow__"),
+    ast.LShift: (operator.lshift, "<<", "__lshift__"),
+    ast.RShift: (operator.rshift, ">>", "__rshift__"),
+    ast.BitOr: (operator.or_, "|", "__or__"),
+    ast.BitAnd: (operator.and_, "&", "__and__"),
+    ast.BitXor: (operator.xor, "^", "__xor__"),
+    ast.MatMult: (operator.matmul, "@", "__matmul__"),
+}
+_COMPARE: dict[type, tuple[Callable[[Any, Any], Any], str]] = {
+    ast.Eq: (operator.eq, "=="),
+    ast.NotEq: (operator.ne, "!="),
+    ast.Lt: (operator.lt, "<"),
+    ast.LtE: (operator.le, "<="),
+    ast.Gt: (operator.gt, ">"),
+    ast.GtE: (operator.ge, ">="),
+}
+_PLAIN = (int, float, complex, bool, str, bytes, type(None))
+
+
+def known(value: Value) -> Value:
+    """The value itself, or what an unknown one is unless somebody says otherwise; MISSING where nothing is."""
+    return value.hint if isinstance(value, Unknown) else value
+
+
+def unknown_of(node: ast.AST, left: Value, right: Value) -> Unknown:
+    """An unknown that two values decide together."""
+    try:
+        text = ast.unparse(node)
+    except Exception:
+        text = f"{text_of(left)}, {text_of(right)}"
+    late = any(isinstance(part, Unknown) and part.late for part in (left, right))
+    return Unknown(text, late=late)
+
+
+def binary(machine: Machine, op: ast.operator, left: Value, right: Value) -> Value:
+    """`left op right`."""
+    compute, sign, special = _BINARY[type(op)]
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        return machine.derived(left, right)
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
+        late = any(isinstance(part, Unknown) and part.late for part in (left, right))
+        text = f"{text_of(left)} {sign} {text_of(right)}"
+        return Unknown(text, _hinted(compute, left, right), late=late)
+    if hasattr(left, "cls") and left.cls is not None:
+        defined = machine.get(left, special)
+        if not isinstance(defined, Unknown):
+            return machine.call(defined, right)
+    result = _computed(compute, left, right)
+    return Unknown(f"{text_of(left)} {sign} {text_of(right)}") if result is MISSING else result
+
+
+def _hinted(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
+    one, other = known(left), known(right)
+    if one is MISSING or other is MISSING:
+        return MISSING
+    result = _computed(compute, one, other)
+    return MISSING if isinstance(result, Unknown) else result
+
+
+def _computed(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
+    """The result of Python's own operator, unless it would be too large; MISSING where it raises."""
+    try:
+        if compute is operator.mul and _too_long(left, right):
+            return MISSING
+        if compute in (operator.pow, operator.lshift) and _too_large(compute, left, right):
+            return MISSING
+        if compute is operator.mod and isinstance(left, str):
+            return MISSING if _holds_unknown(right) or len(left) > _LONGEST else left % right
+        result = compute(left, right)
+    except Exception:
+        return MISSING
+    return MISSING if isinstance(result, (str, bytes, list, tuple)) and len(result) > _LONGEST else result
+
+
+def _holds_unknown(value: Value) -> bool:
+    values = value if isinstance(value, tuple) else (value,)
+    return any(not isinstance(part, _PLAIN) for part in values)
+
+
+def _too_long(left: Value, right: Value) -> bool:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, (str, bytes, list, tuple)) and isinstance(other, int):
+            return len(one) * other > _LONGEST
+    if isinstance(left, int) and isinstance(right, int):
+        return left.bit_length() + right.bit_length() > _MOST_BITS
+    return False
+
+
+def _too_large(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> bool:
+    if not isinstance(left, int) or not isinstance(right, int) or right < 0:
+        return False
+    bits = right if compute is operator.lshift else right * max(left.bit_length(), 1)
+    return left.bit_length() + bits > _MOST_BITS
+
+
+def unary(machine: Machine, op: ast.unaryop, value: Value) -> Value:
+    """`op value`."""
+    if isinstance(op, ast.Not):
+        truth = machine.truth(value)
+        if truth is not None:
+            return not truth
+        hint = known(value) if isinstance(value, Unknown) else MISSING
+        late = isinstance(value, Unknown) and value.late
+        return Unknown(f"not {text_of(value)}", MISSING if hint is MISSING else not hint, late=late)
+    if isinstance(value, Tensor):
+        return machine.derived(value)
+    if isinstance(value, Unknown):
+        hint = MISSING if value.hint is MISSING else _negated(op, value.hint)
+        return Unknown(f"-{value.text}", hint, late=value.late)
+    result = _negated(op, value)
+    return Unknown() if result is MISSING else result
+
+
+def _negated(op: ast.unaryop, value: Value) -> Value:
+    try:
+        if isinstance(op, ast.USub):
+            return -value
+        return ~value if isinstance(op, ast.Invert) else +value
+    except Exception:
+        return MISSING
+
+
+def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value:
+    """`left op right` for one comparison."""
+    if isinstance(op, (ast.Is, ast.IsNot)):
+        return _identity(op, left, right)
+    if isinstance(op, (ast.In, ast.NotIn)):
+        return _membership(machine, op, left, right)
+    compute, sign = _COMPARE[type(op)]
+    if isinstance(left, (Module, Parameter)) and isinstance(right, (Module, Parameter)):
+        if left is right or isinstance(left, Module):
+            return (left is right) is isinstance(op, ast.Eq)
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+    if isinstance(left, Unknown) or isinstance(right, Unknown):
+        late = any(isinstance(part, Unknown) and part.late for part in (left, right))
+        return Unknown(f"{text_of(left)} {sign} {text_of(right)}", _hinted(compute, left, right), late=late)
+    if _uncertain(left) or _uncertain(right):
+        return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+    try:
+        return bool(compute(left, right))
+    except Exception:
+        return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+
+
+def _uncertain(value: Value) -> bool:
+    """Whether a container holds something that nobody knows."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, (list, tuple, set)) and any(
+        isinstance(part, (Unknown, Tensor)) for part in value
+    )
+
+
+def _identity(op: ast.cmpop, left: Value, right: Value) -> Value:
+    wanted = isinstance(op, ast.Is)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Unknown):
+            sign = "is" if wanted else "is not"
+            hint = MISSING if one.hint is MISSING or isinstance(other, Unknown) else (one.hint is other) is wanted
+            return Unknown(f"{text_of(left)} {sign} {text_of(right)}", hint, late=one.late)
+    return (left is right) is wanted
+
+
+def _membership(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value:
+    wanted = isinstance(op, ast.In)
+    text = f"{text_of(left)} {'in' if wanted else 'not in'} {text_of(right)}"
+    if isinstance(left, Unknown) or isinstance(right, (Unknown, Tensor)):
+        one, other = known(left), known(right)
+        if one is MISSING or other is MISSING or isinstance(other, Tensor):
+            return Unknown(text, late=isinstance(left, Unknown) and left.late)
+        found = _contained(machine, one, other)
+        return Unknown(text, MISSING if found is None else found is wanted)
+    found = _contained(machine, left, right)
+    return Unknown(text) if found is None else found is wanted
+
+
+def _contained(machine: Machine, element: Value, container: Value) -> bool | None:
+    if isinstance(container, (str, bytes)):
+        return element in container if isinstance(element, type(container)) else None
+    if isinstance(container, range):
+        return element in container if isinstance(element, int) else None
+    if isinstance(container, (Items, Module)):
+        container = machine.elements(container, "`in`") or []
+    if not isinstance(container, (list, tuple, set, frozenset, dict)):
+        try:
+            return element in container if isinstance(container, type({}.keys())) else None
+        except TypeError:
+            return None
+    if any(one is element or (_is_plain(one) and _is_plain(element) and one == element) for one in container):
+        return True
+    return None if any(isinstance(one, Unknown) for one in container) else _equal_somewhere(element, container)
+
+
+def _equal_somewhere(element: Value, container: Any) -> bool:
+    try:
+        return any(one == element for one in container if isinstance(one, (tuple, list)))
+    except Exception:
+        return False
+
+
+def _is_plain(value: Value) -> bool:
+    return isinstance(value, _PLAIN)
+
+
+def joined(parts: list[Value]) -> Value:
+    """The text of an f-string."""
+    if all(isinstance(part, str) for part in parts):
+        return "".join(parts)[:_LONGEST]
+    hints = [known(part) for part in parts]
+    text = "".join(part if isinstance(part, str) else f"{{{text_of(part)}}}" for part in parts)
+    return Unknown(text, "".join(map(str, hints)) if MISSING not in hints else MISSING)
+
+
+def formatted(value: Value, specification: Value, conversion: int) -> Value:
+    """One `{value!r:spec}` of an f-string."""
+    if isinstance(value, Unknown):
+        hint = formatted(value.hint, specification, conversion) if value.hint is not MISSING else MISSING
+        return Unknown(value.text, hint if isinstance(hint, str) else MISSING, late=value.late)
+    if not _is_plain(value) or not isinstance(specification, str):
+        return Unknown(text_of(value))
+    try:
+        shown = repr(value) if conversion == ord("r") else value
+        return format(shown, specification) if len(specification) < 10 else Unknown(text_of(value))
+    except (ValueError, TypeError):
+        return Unknown(text_of(value))

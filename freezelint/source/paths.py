@@ -1,0 +1,71 @@
+"""Decisions on conditions that nobody knows. A path is the list of decisions that one run takes; another path
+is another run with some of them turned round, so that no state is ever copied.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from freezelint.evidence import Location
+
+# What a branch must mention for its condition to be worth turning round.
+_WORTH = re.compile(
+    r"requires?d?_?grad|freez|\.train\(|\.eval\(|optim|no_grad|inference_mode|param|\blr\b|detach|dropout|"
+    r"backbone|encoder|pretrain|weights|checkpoint|load_state|head|classifier|\bfc\b|\bbn|norm|model|net\b",
+    re.IGNORECASE,
+)
+_STRONG = re.compile(r"requires?d?_?grad|freez|\.train\(|\.eval\(|no_grad|_grad_enabled|param_groups|optim\.")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A condition of unknown value and the side that was taken. `weight` ranks what to turn round first."""
+
+    condition: str
+    taken: bool
+    location: Location | None
+    weight: int
+
+
+@dataclass
+class Decisions:
+    """The decisions of one run: those that are forced upon it, and all that it took, in order."""
+
+    forced: dict[str, bool] = field(default_factory=dict)
+    taken: dict[str, Decision] = field(default_factory=dict)
+
+    def decide(self, condition: str, default: bool, location: Location | None, weight: int) -> bool:
+        """The side to take; the same condition is always decided alike."""
+        known = self.taken.get(condition)
+        if known is None:
+            side = self.forced.get(condition, default)
+            known = self.taken[condition] = Decision(condition, side, location, weight)
+        elif weight > known.weight:
+            self.taken[condition] = Decision(condition, known.taken, known.location, weight)
+        return known.taken
+
+
+def weight_of(source: str) -> int:
+    """How much a branch with this text may matter: 0 not at all, 1 somewhat, 2 much."""
+    if _STRONG.search(source):
+        return 2
+    return 1 if _WORTH.search(source) else 0
+
+
+def ends_script(body: list[ast.stmt]) -> bool:
+    """Whether a branch gives up: raises, exits, or complains through the argument parser."""
+    last = body[-1]
+    if isinstance(last, ast.Raise):
+        return True
+    if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)):
+        return False
+    function = last.value.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("exit", "quit", "_exit", "error", "abort", "print_help", "fail")
+
+
+def leaves_function(body: list[ast.stmt]) -> bool:
+    """Whether a branch ends the function it stands in."""
+    return isinstance(body[-1], ast.Return) or ends_script(body)

@@ -1,0 +1,163 @@
+"""What happened in one run, in order, with the parameters and modules concerned; `trace` turns it into evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from freezelint.evidence import EventKind, Location, Step
+from freezelint.source import rates, snapshot, stepping
+from freezelint.source.surroundings import context_here
+from freezelint.source.values import Items, Module, Optimizer, Parameter, Schedule, Value
+
+if TYPE_CHECKING:
+    from freezelint.source.machine import Machine
+
+# What a statement does in a loop is one event, as long as nothing but these happens meanwhile.
+_IN_LOOPS: frozenset[EventKind] = frozenset(
+    {"frozen", "unfrozen", "no-effect", "to-train", "to-eval", "norm-set", "compared"}
+)
+_MOST = 3000
+
+
+@dataclass(eq=False)
+class Record:
+    """An event in the making: its parameters and modules are values still."""
+
+    index: int
+    kind: EventKind
+    location: Location | None
+    steps_before: int
+    before_forward: bool
+    parameters: dict[int, Parameter] = field(default_factory=dict)
+    modules: dict[int, Module] = field(default_factory=dict)
+    optimizer: Optimizer | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Recorder:
+    """Collects the events and steps of one run."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything: a new trace starts, over the modules that there are."""
+        self.records: list[Record] = []
+        self.optimizers: list[Optimizer] = []
+        self.schedules: list[Schedule] = []
+        self.steps: list[Step] = []
+        self.made: list[Module] = []  # modules that a constructor of the script's or a library's class made
+        self.steps_done = 0
+        self.forwards = 0  # calls of modules since the last step
+        self.forwarded = False
+        self.stepping: list[Optimizer] = []  # those whose `step` is running
+        self.checkpoint_depth = 0  # reentrant checkpoints around the current call that cut the graph
+        self.uncertain_forward = False  # a condition that nobody knows chose what ran
+        self.stock = snapshot.Stock(self)
+        self.rates = rates.Rates(self._machine)
+        self._open: dict[tuple[Any, ...], Record] = {}
+
+    # -- events -------------------------------------------------------------------------------------------
+
+    def event(
+        self,
+        kind: EventKind,
+        *,
+        parameters: Iterable[Parameter] = (),
+        modules: Iterable[Module] = (),
+        optimizer: Optimizer | None = None,
+        location: Location | None = None,
+        key: str = "",
+        **details: Any,
+    ) -> int:
+        """Append an event at the current statement, or continue the one that the same statement began.
+
+        `key` keeps apart what must not be merged. Gives the index of the event, -1 where there are too many.
+        """
+        record = self.record(kind, location or self._machine.location(), key, details)
+        record.parameters.update((id(parameter), parameter) for parameter in parameters)
+        record.modules.update((id(module), module) for module in modules)
+        record.optimizer = optimizer or record.optimizer
+        return record.index
+
+    def record(self, kind: EventKind, location: Location | None, key: str, details: dict[str, Any]) -> Record:
+        """The record that an event goes to."""
+        if kind not in _IN_LOOPS:
+            self._open.clear()
+            return self._append(kind, location, details)
+        identity = (kind, location, key)
+        record = self._open.get(identity)
+        if record is None:
+            record = self._open[identity] = self._append(kind, location, details)
+        return record
+
+    def _append(self, kind: EventKind, location: Location | None, details: dict[str, Any]) -> Record:
+        index = len(self.records) if len(self.records) < _MOST else -1
+        record = Record(index, kind, location, self.steps_done, not self.forwarded, details=details)
+        if index >= 0:
+            self.records.append(record)
+        return record
+
+    def flag(self, parameters: Iterable[Parameter], value: bool | None, receiver: Module | None = None) -> None:
+        """`requires_grad` of these parameters was set; None where nobody knows to what."""
+        parameters = list(parameters)
+        if not isinstance(value, bool):
+            for parameter in parameters:
+                parameter.requires_grad, parameter.cause = None, None
+            return
+        kind: EventKind = "unfrozen" if value else "frozen"
+        record = self.record(kind, self._machine.location(), "", {})
+        if not record.details:
+            record.details.update(context_here(self._machine), value=str(value))
+        for parameter in parameters:
+            parameter.requires_grad = value
+            parameter.cause = record.index if record.index >= 0 else None
+            record.parameters[id(parameter)] = parameter
+        if receiver is not None:
+            record.modules[id(receiver)] = receiver
+
+    def iterator_exhausted(self, items: Items, consumer: str) -> None:
+        """A spent iterator of parameters was handed to something that expects elements."""
+        if items.made is not None and consumer:
+            self.event("iterator-exhausted", name=consumer, value=items.name)
+
+    # -- optimizers ---------------------------------------------------------------------------------------
+
+    def register(self, optimizer: Optimizer) -> None:
+        """An optimizer was built."""
+        if optimizer.index < 0 or optimizer not in self.optimizers:
+            optimizer.index = len(self.optimizers)
+            self.optimizers.append(optimizer)
+
+    def step(self, optimizer: Optimizer) -> None:
+        """One step of an optimizer is complete; of nested ones only the outermost counts."""
+        if self.stepping:
+            return
+        self.register(optimizer)
+        moved = stepping.apply(self._machine, optimizer)
+        index = self.event("stepped", optimizer=optimizer)
+        self.stock.take()
+        self.steps.append(self.stock.step("step", index if index >= 0 else None, optimizer, moved))
+        self.steps_done += 1
+        optimizer.stepped += 1
+        self.begin_step()
+
+    def begin_step(self) -> None:
+        """What the modules did belongs to the step that is over."""
+        self.forwards = 0
+        self.uncertain_forward = False
+        for root in self.stock.roots():
+            for _, module in root.walk():
+                module.ran = None
+        self.stock.leaves.clear()
+
+    # -- statements ---------------------------------------------------------------------------------------
+
+    def discarded(self, node: Any, value: Value) -> None:
+        """An expression statement gave this value, and nothing kept it."""
+
+    def foreign_attribute(self, owner: Value, name: str, value: Value) -> None:
+        """An attribute was written on something that is no module and no parameter."""

@@ -1,0 +1,160 @@
+"""What the reader knows of libraries: one file a subject, found by discovery.
+
+A file of this package imitates a part of torch (or of what is used with it) by decorated functions:
+
+    @function("torch.nn.utils.clip_grad_norm_")          # a call of a library's function; "torch.optim.*" takes
+    def clip(machine, call): ...                         # every name below it that has no entry of its own
+
+    @builds("torch.nn.Linear")                           # the constructor of a module class; fills the module in
+    def linear(machine, module, call): ...
+
+    @method(Tensor, "detach", "detach_")                 # a method of one of the kinds in `values`
+    def detach(machine, tensor, call): ...
+
+    @attribute(Module, "training")                       # reading an attribute
+    def training(machine, module): ...
+
+    @assignment(Parameter, "requires_grad")              # writing one; return False to fall back to a plain write
+    def set_flag(machine, parameter, value): ...
+
+    @constant("math.pi")                                 # a name that is neither function nor class
+    def pi(): ...
+
+Library names are looked up as written and by their canonical spelling (`ALIASES` of each file:
+`{"torch.optim.adam.Adam": "torch.optim.Adam"}`; an alias that ends in a dot renames a prefix).
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, TypeVar
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_MARK = "__freezelint__"
+
+
+def _marker(table: str, *keys: Any) -> Callable[[_F], _F]:
+    def mark(decorated: _F) -> _F:
+        decorated.__dict__.setdefault(_MARK, []).extend((table, key) for key in keys)
+        return decorated
+
+    return mark
+
+
+def function(*names: str) -> Callable[[_F], _F]:
+    """The decorated `(machine, call) -> value` answers calls of these library functions or classes."""
+    return _marker("functions", *names)
+
+
+def builds(*names: str) -> Callable[[_F], _F]:
+    """The decorated `(machine, module, call) -> None` is the constructor of these module classes."""
+    return _marker("builders", *names)
+
+
+def method(kind: type, *names: str) -> Callable[[_F], _F]:
+    """The decorated `(machine, owner, call) -> value` is this method of values of the kind."""
+    return _marker("methods", *((kind, name) for name in names))
+
+
+def attribute(kind: type, *names: str) -> Callable[[_F], _F]:
+    """The decorated `(machine, owner) -> value` reads this attribute of values of the kind."""
+    return _marker("attributes", *((kind, name) for name in names))
+
+
+def assignment(kind: type, *names: str) -> Callable[[_F], _F]:
+    """The decorated `(machine, owner, value) -> bool | None` writes this attribute of values of the kind."""
+    return _marker("assignments", *((kind, name) for name in names))
+
+
+def constant(*names: str) -> Callable[[_F], _F]:
+    """The decorated `() -> value` is what these library names stand for."""
+    return _marker("constants", *names)
+
+
+class Vocabulary:
+    """All that the files of this package know, by name."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self.builders: dict[str, Callable[..., Any]] = {}
+        self.methods: dict[tuple[type, str], Callable[..., Any]] = {}
+        self.attributes: dict[tuple[type, str], Callable[..., Any]] = {}
+        self.assignments: dict[tuple[type, str], Callable[..., Any]] = {}
+        self.constants: dict[str, Callable[..., Any]] = {}
+        self.aliases: dict[str, str] = {}
+        for found in pkgutil.iter_modules(__path__):
+            self._take(import_module(f"{__name__}.{found.name}"))
+        self._canonical: dict[str, str] = {}
+
+    def _take(self, module: Any) -> None:
+        self.aliases.update(getattr(module, "ALIASES", {}))
+        for value in list(vars(module).values()):
+            if getattr(value, "__module__", None) == module.__name__:
+                for table, key in getattr(value, "__dict__", {}).get(_MARK, ()):
+                    getattr(self, table)[key] = value
+
+    def canonical(self, name: str) -> str:
+        """The spelling under which a library name is known."""
+        known = self._canonical.get(name)
+        if known is None:
+            known = self._canonical[name] = self._renamed(name)
+        return known
+
+    def _renamed(self, name: str) -> str:
+        for _ in range(4):
+            if name in self.aliases:
+                name = self.aliases[name]
+                continue
+            prefix = name
+            while "." in prefix:
+                prefix = prefix.rpartition(".")[0]
+                if f"{prefix}." in self.aliases:
+                    name = self.aliases[f"{prefix}."] + name[len(prefix) + 1 :]
+                    break
+            else:
+                return name
+        return name
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """What answers a call of this library name."""
+        return self._with_wildcards(self.functions, self.canonical(name))
+
+    def builder(self, name: str) -> Callable[..., Any] | None:
+        """The constructor of this module class."""
+        return self._with_wildcards(self.builders, self.canonical(name))
+
+    def constant(self, name: str) -> Callable[..., Any] | None:
+        """What this library name stands for."""
+        return self.constants.get(self.canonical(name))
+
+    def knows(self, name: str) -> bool:
+        """Whether this very name (no wildcard) means something."""
+        canonical = self.canonical(name)
+        return any(canonical in table for table in (self.functions, self.builders, self.constants))
+
+    def of_kind(self, table: str, value: Any, name: str) -> Callable[..., Any] | None:
+        """The entry of `methods`, `attributes` or `assignments` for this value, that of its own kind first."""
+        entries: dict[tuple[type, str], Callable[..., Any]] = getattr(self, table)
+        for kind in type(value).__mro__:
+            entry = entries.get((kind, name)) or entries.get((kind, "*"))
+            if entry is not None:
+                return entry
+        return None
+
+    @staticmethod
+    def _with_wildcards(table: dict[str, Callable[..., Any]], name: str) -> Callable[..., Any] | None:
+        entry = table.get(name)
+        prefix = name
+        while entry is None and "." in prefix:
+            prefix = prefix.rpartition(".")[0]
+            entry = table.get(f"{prefix}.*")
+        return entry
+
+
+@lru_cache(maxsize=1)
+def vocabulary() -> Vocabulary:
+    """The vocabulary, read once."""
+    return Vocabulary()
