@@ -293,6 +293,7 @@ def _read(planned: Plan, given: dict[str, Any], config: Config) -> tuple[Checked
     from freezelint.source.discovery import discover
 
     exclude = [glob for value in given["exclude"] for glob in value.split(",")] or config.exclude or ()
+    checking.calm_collector()
     paths = discover(planned.read, exclude, config.root)
     cache = None if given["no_cache"] else Cache(_cache_directory(given["cache_dir"], config))
     if given["verbose"]:

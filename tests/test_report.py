@@ -244,7 +244,7 @@ def test_a_notebook_is_told_by_cells(script: Path) -> None:
     ]
 
 
-def test_a_source_that_is_in_no_file(script: Path) -> None:
+def test_a_source_that_is_in_no_file() -> None:
     told = full(
         Outcome((finding(Location("train.py", 1, 1, 1, 7)),), texts={"train.py": "edited()\n"}, read=1)
     )

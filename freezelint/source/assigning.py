@@ -92,7 +92,7 @@ def augment(machine: Machine, node: ast.AugAssign) -> None:
 def _augmented(machine: Machine, node: ast.AugAssign, left: Value, right: Value) -> Value:
     if isinstance(left, list) and isinstance(node.op, ast.Add):
         added = machine.elements(right, "a list")
-        if added is None:
+        if added is None or len(left) + len(added) > operators.LONGEST:
             return Unknown("list")
         left.extend(added)
         return left
@@ -107,12 +107,16 @@ def delete(machine: Machine, target: ast.expr) -> None:
         for part in target.elts:
             delete(machine, part)
     elif isinstance(target, ast.Attribute):
-        owner = machine.evaluate(target.value)
-        if isinstance(owner, Module):
-            modules.removed(machine, owner, target.attr)
-            for table in (owner.children, owner.parameters, owner.buffers, owner.attributes):
-                table.pop(target.attr, None)
-        elif isinstance(owner, (Instance, Unknown, Schedule, Optimizer)):
-            owner.attributes.pop(target.attr, None)
+        delete_attribute(machine, machine.evaluate(target.value), target.attr)
     elif isinstance(target, ast.Subscript):
         items.delete_item(machine, machine.evaluate(target.value), machine.evaluate(target.slice))
+
+
+def delete_attribute(machine: Machine, owner: Value, name: str) -> None:
+    """`del owner.name`."""
+    if isinstance(owner, Module):
+        modules.removed(machine, owner, name)
+        for table in (owner.children, owner.parameters, owner.buffers, owner.attributes):
+            table.pop(name, None)
+    elif isinstance(owner, (Instance, Unknown, Schedule, Optimizer)):
+        owner.attributes.pop(name, None)

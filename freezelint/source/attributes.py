@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from freezelint.source import modules
 from freezelint.source.values import (
     MISSING,
+    Call,
     Class,
     Descriptor,
     Function,
@@ -44,21 +45,6 @@ ABSENT = _Absent()
 NATIVE = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, range, OrderedDict, defaultdict, deque, slice)
 
 
-def text_of(value: Value) -> str:
-    """How messages call a value."""
-    if isinstance(value, Unknown):
-        return value.text or "…"
-    if isinstance(value, (Library, Class, Function, Namespace)):
-        return value.name
-    if isinstance(value, Module):
-        return value.name or value.class_name
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return repr(value)[:60]
-    if isinstance(value, Tensor):
-        return value.text or "a tensor"
-    return type(value).__name__.lower()
-
-
 def is_open(owner: Value) -> bool:
     """Whether the owner may have attributes that nobody knows."""
     if isinstance(owner, (Unknown, Library, Tensor)):
@@ -78,7 +64,10 @@ def get(machine: Machine, owner: Value, name: str) -> Value:
     if reader is not None:
         return reader(machine, owner, name)
     if isinstance(owner, NATIVE):
-        return Native(owner, name) if hasattr(owner, name) and not name.startswith("__") else ABSENT
+        if name.startswith("__") or not hasattr(owner, name):
+            return ABSENT
+        found = getattr(owner, name)
+        return Native(owner, name) if callable(found) else found
     return _imitated(machine, owner, name)
 
 
@@ -101,6 +90,8 @@ def _unknown(machine: Machine, owner: Unknown, name: str) -> Value:
 def _library(machine: Machine, owner: Library, name: str) -> Value:
     dotted = f"{owner.name}.{name}"
     constant = machine.vocabulary.constant(dotted)
+    if constant is None and name in ("__name__", "__qualname__"):
+        return owner.name.rpartition(".")[2]
     return Library(dotted) if constant is None else constant()
 
 
@@ -108,7 +99,7 @@ def _namespace(machine: Machine, owner: Namespace, name: str) -> Value:
     from freezelint.source import imports
 
     if name in owner.scope:
-        return owner.scope[name]
+        return imports.resolved(machine, owner.scope, name)
     return imports.submodule(machine, owner, name)
 
 
@@ -150,6 +141,9 @@ def _instance(machine: Machine, owner: Instance, name: str) -> Value:
     imitated = _imitated(machine, owner, name)
     if imitated is not ABSENT:
         return imitated
+    dynamic = machine.vocabulary.functions.get(f"{owner.kind}.__getattr__")
+    if dynamic is not None and not name.startswith("__"):
+        return dynamic(machine, Call(ast.Pass(), [owner, name]))
     if owner.cls is not None and not name.startswith("__"):
         found = owner.cls.find("__getattr__")
         if found is not None:
@@ -167,6 +161,9 @@ def _imitated(machine: Machine, owner: Value, name: str) -> Value:
     run = machine.vocabulary.of_kind("methods", owner, name)
     if run is not None:
         return Method(Intrinsic(name, _with_owner(run, owner)), owner)
+    inherited = _of_library(machine, owner, name)
+    if inherited is not None:
+        return inherited
     if isinstance(owner, (Optimizer, Schedule, Function)):
         return owner.attributes.get(name, ABSENT)
     if isinstance(owner, Parameter) and name in owner.attributes:
@@ -176,6 +173,18 @@ def _imitated(machine: Machine, owner: Value, name: str) -> Value:
             owner.attributes[name] = machine.derived(owner)
         return owner.attributes[name]
     return ABSENT
+
+
+def _of_library(machine: Machine, owner: Value, name: str) -> Value:
+    """A method of a library class that the vocabulary has as a function whose first argument is the object."""
+    kinds = [owner.kind] if isinstance(owner, Instance) and owner.kind else []
+    cls = getattr(owner, "cls", None)
+    if isinstance(cls, Class):
+        kinds += [machine.vocabulary.canonical(library.name) for library in cls.libraries()]
+    for kind in kinds:
+        if f"{kind}.{name}" in machine.vocabulary.functions:
+            return Method(Library(f"{kind}.{name}"), owner)
+    return None
 
 
 def _with_owner(run: Callable[..., Value], owner: Value) -> Callable[..., Value]:
@@ -249,7 +258,17 @@ def _bound(machine: Machine, value: Value, receiver: Value, cls: Class) -> Value
         if value.kind == "property":
             return machine.call(Method(value.function, receiver))
         return Method(value.function, cls) if value.kind == "classmethod" else value.function
-    return Method(value, receiver) if isinstance(value, (Function, Intrinsic)) else value
+    if isinstance(value, Intrinsic):  # a method under a decorator that the vocabulary has
+        return Method(Intrinsic(value.name, _with_receiver(value, receiver)), receiver)
+    return Method(value, receiver) if isinstance(value, Function) else value
+
+
+def _with_receiver(value: Intrinsic, receiver: Value) -> Callable[..., Value]:
+    def run(machine: Machine, call: Call) -> Value:
+        bound = Call(call.node, [receiver, *call.args], call.kwargs, call.name, call.complete)
+        return value.run(machine, bound)
+
+    return run
 
 
 def _function(machine: Machine, owner: Function, name: str) -> Value:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from freezelint.source import escapes, forwards, functions, modules
-from freezelint.source.attributes import NATIVE, text_of
+from freezelint.source import escapes, forwards, functions, groups, modules, natives
+from freezelint.source.describing import text_of
 from freezelint.source.values import (
-    MISSING,
     Call,
     Class,
     Context,
@@ -16,7 +15,6 @@ from freezelint.source.values import (
     Function,
     Instance,
     Intrinsic,
-    Items,
     Library,
     Method,
     Module,
@@ -65,7 +63,7 @@ def call(machine: Machine, function: Value, call: Call) -> Value:
     if isinstance(function, Class):
         return functions.instantiate(machine, function, call)
     if isinstance(function, Native):
-        return _native(machine, function, call)
+        return natives.run(machine, function, call)
     if isinstance(function, Module):
         return forwards.forward(machine, function, call)
     if isinstance(function, Context):
@@ -126,63 +124,6 @@ def construct_base(machine: Machine, base: Library | None, call: Call) -> None:
             run(machine, call)
 
 
-def _native(machine: Machine, native: Native, call: Call) -> Value:
-    """A method of a string, a list, a dict …, run by Python itself where the arguments are known."""
-    owner = native.owner.hint if isinstance(native.owner, Unknown) else native.owner
-    args = [_plainly(machine, argument) for argument in call.args]
-    kwargs = {key: _plainly(machine, value) for key, value in call.kwargs.items()}
-    text = f"{text_of(native.owner)}.{native.name}"
-    if isinstance(owner, (str, bytes)) or native.name in ("index", "count", "sort"):
-        given = [*args, *kwargs.values()]
-        hints = [value.hint if isinstance(value, Unknown) else value for value in given]
-        if MISSING in hints or any(isinstance(value, Tensor) for value in hints) or not call.complete:
-            return Unknown(text)
-        if any(isinstance(value, Unknown) for value in (native.owner, *given)):
-            result = _attempt(owner, native.name, hints[: len(args)], dict(zip(kwargs, hints[len(args) :], strict=True)))
-            return Unknown(f"{text}({', '.join(map(text_of, given))})", MISSING if isinstance(result, Unknown) else result)
-    if native.name in ("extend", "update", "union", "difference", "intersection", "fromkeys") and args:
-        args = [_expanded(machine, argument) for argument in args]
-    if native.name in ("pop", "get", "setdefault") and args and isinstance(args[0], Unknown):
-        if args[0].hint is MISSING:
-            return Unknown(text)
-        args[0] = args[0].hint
-    result = _attempt(owner, native.name, args, kwargs)
-    if isinstance(result, Unknown):
-        result.text = text
-    return result
-
-
-def _attempt(owner: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if name in ("ljust", "rjust", "center", "zfill", "expandtabs", "to_bytes", "format") and _large(args):
-        return Unknown()
-    if isinstance(owner, str) and len(owner) > 100_000:
-        return Unknown()
-    try:
-        result = getattr(owner, name)(*args, **kwargs)
-    except Exception:
-        return Unknown()
-    return result if isinstance(result, NATIVE) or not hasattr(result, "__next__") else list(result)
-
-
-def _large(args: list[Value]) -> bool:
-    return any(isinstance(value, int) and abs(value) > 10_000 for value in args)
-
-
-def _plainly(machine: Machine, value: Value) -> Value:
-    """A function of the script as one that Python can call (a sort key)."""
-    if isinstance(value, (Function, Method, Intrinsic)):
-        return lambda *args: machine.call(value, *args)
-    return value
-
-
-def _expanded(machine: Machine, value: Value) -> Value:
-    """What `list.extend` or `dict.update` takes from an iterator or a module."""
-    if isinstance(value, (Items, Module)):
-        elements = machine.elements(value, "extend")
-        return [Unknown("element")] if elements is None else elements
-    return [value] if isinstance(value, (Unknown, Tensor)) else value
-
-
 def _decorated(context: Context, call: Call) -> Value:
     """`@torch.no_grad()`: the function runs in that mode."""
     function = call.args[0] if call.args else None
@@ -194,6 +135,9 @@ def _decorated(context: Context, call: Call) -> Value:
 def unknown(machine: Machine, name: str, call: Call) -> Value:
     """A call that nobody knows. What it may have done to modules that were handed to it is unknown from now
     on; what it computes from tensors is a tensor."""
+    made = groups.guessed(machine, name, call)
+    if made is not None:
+        return made
     arguments = [*call.args, *call.kwargs.values()]
     if not is_harmless(name):
         escapes.escaped(machine, arguments, name)

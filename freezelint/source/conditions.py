@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.paths import ends_script, leaves_function, weight_of
 from freezelint.source.values import MISSING, Unknown, Value
 

@@ -66,7 +66,9 @@ def run(machine: Machine, entry: Entry, tree: ast.Module) -> None:
 
 
 def _run_body(machine: Machine, tree: ast.Module, entry: Entry) -> dict[str, Value]:
-    scope: dict[str, Value] = {"__name__": "__main__", "__file__": machine.file.path, "__doc__": None}
+    # A fragment needs the definitions: what stands under the main guard runs for the main entry only.
+    name = entry.name if entry.is_fragment else "__main__"
+    scope: dict[str, Value] = {"__name__": name, "__file__": machine.file.path, "__doc__": None}
     namespace = Namespace("__main__", machine.file, scope)
     machine.modules[machine.file.path] = namespace
     machine.frames.append(_frame(machine, scope))

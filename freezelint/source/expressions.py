@@ -6,7 +6,8 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import attributes, conditions, items, operators
+from freezelint.source import attributes, conditions, imports, items, operators
+from freezelint.source.describing import text_of
 from freezelint.source.assigning import assign, bind
 from freezelint.source.signals import ReturnSignal
 from freezelint.source.values import (
@@ -45,12 +46,12 @@ def look_up(machine: Machine, name: str) -> Value:
     """The value of a name as the current frame sees it; MISSING where it has none."""
     frame = machine.frame
     if name in frame.scope and name not in frame.global_names:
-        return frame.scope[name]
+        return imports.resolved(machine, frame.scope, name)
     for scope in frame.closure:
         if name in scope:
-            return scope[name]
+            return imports.resolved(machine, scope, name)
     if name in frame.globals:
-        return frame.globals[name]
+        return imports.resolved(machine, frame.globals, name)
     if machine.vocabulary.knows(f"builtins.{name}"):
         return _library(machine, f"builtins.{name}")
     for library in frame.globals.get("*", ()):
@@ -136,7 +137,7 @@ def _boolean(machine: Machine, node: ast.BoolOp) -> Value:
                 if value.hint:
                     return value
                 continue
-            unknown = Unknown(attributes.text_of(value))
+            unknown = Unknown(text_of(value))
     return value if unknown is None else operators.unknown_of(node, unknown, value)
 
 

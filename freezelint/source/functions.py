@@ -91,11 +91,31 @@ def define_class(machine: Machine, node: ast.ClassDef) -> None:
         function = value.function if isinstance(value, Descriptor) else value
         if isinstance(function, Function):
             function.owner = cls
-    decorated: Value = cls
+    decorated: Value = _completed(machine, cls)
     for decorator in reversed(node.decorator_list):
         result = machine.call(machine.evaluate(decorator), decorated)
         decorated = decorated if isinstance(result, Unknown) or result is None else result
     frame.scope[node.name] = decorated
+
+
+def _completed(machine: Machine, cls: Class) -> Class:
+    """What the classes of libraries do with a class that inherits from them: `Enum` makes its members."""
+    for library in cls.libraries():
+        complete = machine.vocabulary.functions.get(
+            f"{machine.vocabulary.canonical(library.name)}.__init_subclass__"
+        )
+        if complete is not None:
+            complete(machine, Call(cls.node, [cls]))
+    return cls
+
+
+def _made_by_library(machine: Machine, cls: Class, call: Call) -> Value:
+    """What `cls(…)` gives where a class of a library among its ancestors decides that; MISSING otherwise."""
+    for library in cls.libraries():
+        make = machine.vocabulary.functions.get(f"{machine.vocabulary.canonical(library.name)}.__new__")
+        if make is not None:
+            return make(machine, Call(call.node, [cls, *call.args], call.kwargs, complete=call.complete))
+    return MISSING
 
 
 def run(machine: Machine, function: Function, call: Call, receiver: Value = MISSING) -> Value:
@@ -186,6 +206,9 @@ def _default(function: Function, name: str, call: Call) -> Value:
 def instantiate(machine: Machine, cls: Class, call: Call) -> Value:
     """`cls(…)`: a module, an optimizer, or a plain object, after its constructor has run."""
     cls.instantiated = True
+    given = _made_by_library(machine, cls, call)
+    if given is not MISSING:
+        return given
     made = blank(machine, cls)
     constructor = cls.find("__init__")
     if constructor is not None:
@@ -234,10 +257,10 @@ def _fill_fields(machine: Machine, cls: Class, made: Value, call: Call) -> None:
     for ancestor in reversed(cls.mro()):
         if isinstance(ancestor, Class):
             for name in ancestor.namespace.get("__annotations__", {}):
-                fields[name] = ancestor.namespace.get(name, Unknown(name))
+                fields[name] = _field(machine, ancestor.namespace.get(name, Unknown(name)))
             for name, value in ancestor.namespace.items():
                 if not name.startswith("__") and not isinstance(value, (Function, Descriptor)):
-                    fields.setdefault(name, value)
+                    fields.setdefault(name, _field(machine, value))
     for name, value in zip(fields, call.args, strict=False):
         fields[name] = value
     fields.update({name: value for name, value in call.kwargs.items() if name in fields})
@@ -246,6 +269,14 @@ def _fill_fields(machine: Machine, cls: Class, made: Value, call: Call) -> None:
     after = cls.find("__post_init__")
     if after is not None and isinstance(after[0], Function):
         run(machine, after[0], Call(call.node), made)
+
+
+def _field(machine: Machine, value: Value) -> Value:
+    """The value that a field has unless one is given; a factory makes a fresh one for each object."""
+    if not isinstance(value, Instance) or value.kind != "dataclasses.Field":
+        return value
+    factory = value.attributes.get("default_factory")
+    return value.attributes["default"] if factory is None else machine.call(factory)
 
 
 def library_base(cls: Class, package: str) -> Library | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.iteration import Repeat
 from freezelint.source.optimizer_classes import OptimizerClass, class_of
 from freezelint.source.signals import RaisedSignal
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
 # A class or function of an unknown package that makes an optimizer, by its last name.
-_CLASS = re.compile(r"(Adam|SGD|RMSprop|Adagrad|Lion|Lamb|LAMB|LARS|Ranger|Novograd|Sophia|Muon|Shampoo|Adan|SAM)\w*$")
+_CLASS = re.compile(
+    r"(Adam|SGD|RMSprop|Adagrad|Lion|Lamb|LAMB|LARS|Ranger|Novograd|Sophia|Muon|Shampoo|Adan|SAM)\w*$"
+)
 _MAKER = re.compile(r"optim", re.IGNORECASE)
 _NO_MAKER = re.compile(r"schedul|zero_grad|step|save|load|log|print|lr_|state|closure", re.IGNORECASE)
 
@@ -137,7 +139,9 @@ def built(machine: Machine, optimizer: Optimizer) -> None:
 def _something_is_known(machine: Machine) -> bool:
     """Whether an empty list can be believed: there are parameters, and they are not in it."""
     roots = machine.recorder.stock.roots()
-    return any(True for root in roots for _ in root.own_and_below()) and not any(root.is_open for root in roots)
+    return any(True for root in roots for _ in root.own_and_below()) and not any(
+        root.is_open for root in roots
+    )
 
 
 def _refused(machine: Machine, event: int) -> None:
@@ -195,9 +199,7 @@ def written(machine: Machine, container: Value, key: Value, value: Value) -> Non
         elif isinstance(container, dict) and any(group is container for group in optimizer.groups):
             if key == "lr":
                 machine.recorder.rates.written(optimizer)
-            elif key == "params" and not isinstance(value, list):
-                optimizer.complete = False
-            elif isinstance(key, Unknown):
+            elif isinstance(key, Unknown) or (key == "params" and not isinstance(value, list)):
                 optimizer.complete = False
 
 

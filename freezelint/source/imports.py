@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezelint.source import attributes
 from freezelint.source.signals import BreakSignal, ContinueSignal, RaisedSignal, ReturnSignal
-from freezelint.source.values import Library, Namespace, Scope, Value
+from freezelint.source.values import Deferred, Library, Namespace, Scope, Value
 
 if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 def import_(machine: Machine, node: ast.Import) -> None:
     """`import a.b as c`."""
+    file, scope = machine.frame.file, machine.frame.scope
     for alias in node.names:
-        module = load(machine, alias.name, 0)
         if alias.asname is not None:
-            machine.frame.scope[alias.asname] = module
+            scope[alias.asname] = _deferred(file, alias.name, 0)
             continue
         top = alias.name.partition(".")[0]
-        machine.frame.scope[top] = load(machine, top, 0) if "." in alias.name else module
+        scope[top] = _deferred(file, top, 0)
 
 
 def import_from(machine: Machine, node: ast.ImportFrom) -> None:
@@ -30,13 +30,30 @@ def import_from(machine: Machine, node: ast.ImportFrom) -> None:
     name = node.module or ""
     if name == "__future__":
         return
-    module = load(machine, name, node.level)
+    file, scope = machine.frame.file, machine.frame.scope
     for alias in node.names:
         if alias.name == "*":
-            _import_all(machine, module)
-            continue
-        value = _member(machine, module, alias.name)
-        machine.frame.scope[alias.asname or alias.name] = value
+            _import_all(machine, load(machine, file, name, node.level))
+        else:
+            scope[alias.asname or alias.name] = _deferred(file, name, node.level, alias.name)
+
+
+def _deferred(file: SourceFile, name: str, level: int, member: str = "") -> Deferred:
+    def resolve(machine: Machine) -> Value:
+        module = load(machine, file, name, level)
+        return _member(machine, module, member) if member else module
+
+    return Deferred(resolve)
+
+
+def resolved(machine: Machine, scope: Scope, name: str) -> Value:
+    """The value of a name in a scope that has it, read now if it was imported and not looked at yet."""
+    value = scope[name]
+    if isinstance(value, Deferred):
+        # In a cycle of imports the name is not there yet.
+        scope[name] = Library(name)
+        value = scope[name] = value.load(machine)
+    return value
 
 
 def _member(machine: Machine, module: Value, name: str) -> Value:
@@ -55,15 +72,15 @@ def _import_all(machine: Machine, module: Value) -> None:
         names = exported if isinstance(exported, list) else [n for n in module.scope if not n.startswith("_")]
         for name in names:
             if isinstance(name, str) and name in module.scope:
-                frame.scope[name] = module.scope[name]
+                frame.scope[name] = resolved(machine, module.scope, name)
         frame.globals.setdefault("*", []).extend(module.scope.get("*", ()))
     elif isinstance(module, Library):
         frame.globals.setdefault("*", []).append(module.name)
 
 
-def load(machine: Machine, name: str, level: int) -> Value:
+def load(machine: Machine, importing: SourceFile, name: str, level: int) -> Value:
     """The module of this name: one of the project, read once a run, or a library."""
-    file = machine.project.find(machine.frame.file, name, level)
+    file = machine.project.find(importing, name, level)
     if file is None:
         return Library(name if not level else f"{'.' * level}{name}")
     known = machine.modules.get(file.path)
@@ -99,12 +116,16 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
     scope["__file__"] = file.path
     frame = Frame(file, scope, scope)
     machine.frames.append(frame)
+    # The import may be looked at inside `no_grad` or a loop: the body knows nothing of that.
+    mode, machine.grad_enabled = machine.grad_enabled, True
+    loops, machine.loops = machine.loops, []
     try:
         machine.execute(tree.body)
     except (RaisedSignal, ReturnSignal, BreakSignal, ContinueSignal):
         machine.limit(f"`{name}`", "its body ends early", machine.location())
     finally:
         machine.frames.pop()
+        machine.grad_enabled, machine.loops = mode, loops
     return namespace
 
 

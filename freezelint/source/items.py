@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezelint.source import groups, tensors
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.signals import RaisedSignal
 from freezelint.source.values import (
     MISSING,

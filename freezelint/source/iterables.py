@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freezelint.source import iteration
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.iteration import Repeat
 from freezelint.source.operators import known
 from freezelint.source.signals import BudgetError, Signal
@@ -136,6 +136,16 @@ def computed(machine: Machine, text: str, compute: Callable[..., Any], *values: 
         return Unknown(shown, late=late)
     certain = not any(isinstance(value, Unknown) for value in values)
     return result if certain else Unknown(shown, result, late=late)
+
+
+def keys_of(machine: Machine, values: list[Value], key: Value) -> list[Value]:
+    """What values are compared by when they are sorted."""
+    return values if key is None else [machine.call(key, value) for value in values]
+
+
+def in_order(values: list[Value], keys: list[Value], backwards: bool) -> list[Value]:
+    """The values in the order of their keys. Raises TypeError for keys that cannot be compared."""
+    return [values[i] for i in sorted(range(len(values)), key=keys.__getitem__, reverse=backwards)]
 
 
 def combined_hint(values: Iterable[Value], compute: Callable[[list[Value]], Any]) -> Value:

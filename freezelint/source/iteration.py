@@ -4,12 +4,13 @@ times: twice as it begins, and for counters twice more with a counter that stand
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.values import (
     Class,
     Instance,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # Modules that count as empty without children, and that can be run through.
 COUNTED = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
+_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_PLAIN_ITERABLES = (list, tuple, dict, set, frozenset, range, deque, *_VIEWS)
 _EARLY = 2
 _MOST_PASSES = 2000
 # Of a list that is run through with training steps inside (folds, seeds) this many elements.
@@ -69,11 +72,13 @@ def is_iterable(machine: Machine, value: Value) -> bool:
 
 def iterate(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
     """The elements of anything iterable; two unknown ones where nobody knows."""
+    if isinstance(value, Unknown) and isinstance(value.hint, _PLAIN_ITERABLES):
+        value = value.hint
     if isinstance(value, Items):
         yield from _consume(machine, value, consumer)
     elif isinstance(value, dict):
         yield from list(value)
-    elif isinstance(value, (list, tuple, set, frozenset, str, bytes)):
+    elif isinstance(value, (list, tuple, set, frozenset, str, bytes, deque, *_VIEWS)):
         yield from list(value)
     elif isinstance(value, range):
         yield from islice(value, _MOST_PASSES)
@@ -83,6 +88,8 @@ def iterate(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
         yield from (value.element(position) for position in range(_EARLY))
     elif isinstance(value, Tensor) and not isinstance(value, Parameter):
         yield from (machine.derived(value) for _ in range(_EARLY))
+    elif isinstance(value, Class) and isinstance(value.namespace.get("__members__"), dict):
+        yield from list(value.namespace["__members__"].values())
     elif isinstance(value, (Class, Library)):
         return
     else:
@@ -93,6 +100,8 @@ def _consume(machine: Machine, value: Items, consumer: str) -> Iterator[Value]:
     if value.exhausted is not None and value.of_parameters:
         machine.recorder.iterator_exhausted(value, consumer)
         return
+    if getattr(value.source, "gi_running", False):
+        return  # its own function asks it for elements
     for element in value.source:
         machine.tick()
         value.yielded = True
@@ -138,6 +147,8 @@ def passes(machine: Machine, iterable: Value, node: ast.For | ast.AsyncFor) -> I
             yield from _counted(machine, loop, iterable)
         elif isinstance(iterable, Repeat):
             yield from _repeated(machine, loop, iterable, node)
+        elif isinstance(iterable, Unknown) and isinstance(iterable.hint, range):
+            yield from _counted(machine, loop, iterable.hint)
         elif isinstance(iterable, (Unknown, Tensor)):
             yield from machine.iterate(iterable)
         else:

@@ -39,7 +39,9 @@ def judge_by_reading(file: SourceFile, project: Project) -> tuple[tuple[Finding,
 
 
 def preload() -> None:
-    """Import what reading needs, so that forked processes have it already."""
+    """Import what reading needs, so that forked processes have it already, and that an installation which
+    lacks something is not taken for files that cannot be read.
+    """
     import freezelint.source.judging
     import freezelint.source.reader  # noqa: F401
     from freezelint.registry import rules

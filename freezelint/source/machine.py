@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freezelint.evidence import Limit, Location
-from freezelint.source import attributes, calls, expressions, iteration, statements, tensors
+from freezelint.source import attributes, calls, expressions, iterables, iteration, statements, tensors
+from freezelint.source.describing import text_of
 from freezelint.source.files import SourceFile
 from freezelint.source.paths import Decisions
 from freezelint.source.project import Project
@@ -64,10 +65,13 @@ class Machine:
         self.conditional: int = 0  # conditions of unknown outcome around the current statement
         self.ticks = 0
         self.loops: list[iteration.Loop] = []
+        self.forwarding: list[Module] = []  # modules whose call is running
+        self.mode_events: list[int] = []  # the event of the `train()` or `eval()` that is running
         self.early: dict[int, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
         self.weights: dict[int, int] = {}  # how much the branches of a condition matter, by node
         self.surroundings: dict[tuple[str, int], Any] = {}
         self.sources: dict[str, Any] = {}
+        self.libraries: dict[str, Any] = {}  # what imitated libraries keep for a whole run (registered options)
         self._locations: dict[tuple[int, ...], Location] = {}
 
     # -- where we are -------------------------------------------------------------------------------------
@@ -75,6 +79,11 @@ class Machine:
     @property
     def frame(self) -> Frame:
         return self.frames[-1]
+
+    @property
+    def node(self) -> ast.AST:
+        """The expression or statement that is running."""
+        return (self.frame.node or self.frame.statement if self.frames else None) or ast.Pass()
 
     def tick(self, amount: int = 1) -> None:
         """Spend some of the budget. Raises BudgetError when it is used up."""
@@ -129,7 +138,7 @@ class Machine:
         """`owner.name`; unknown where nothing is known of it (or `default`, if given)."""
         found = attributes.get(self, owner, name)
         if found is attributes.ABSENT:
-            return Unknown(f"{attributes.text_of(owner)}.{name}") if default is None else default
+            return Unknown(f"{text_of(owner)}.{name}") if default is None else default
         return found
 
     def has(self, owner: Value, name: str) -> bool | None:
@@ -149,13 +158,7 @@ class Machine:
 
     def elements(self, value: Value, consumer: str = "a loop") -> list[Value] | None:
         """All elements, where they are known; None where they are not."""
-        if isinstance(value, (Unknown, Tensor, iteration.Repeat)) or value is None:
-            return None
-        if isinstance(value, Module) and not iteration.is_iterable_module(value):
-            return None
-        if isinstance(value, (list, tuple, set, frozenset, dict, range, str, Items, Module)):
-            return list(self.iterate(value, consumer))
-        return list(self.iterate(value, consumer)) if iteration.is_iterable(self, value) else None
+        return iterables.elements(self, value, consumer)
 
     def derived(self, *values: Value) -> Tensor:
         """The tensor computed from these values."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from freezelint.source import conditions, operators
 from freezelint.source.assigning import bind
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.values import Unknown, Value
 
 if TYPE_CHECKING:

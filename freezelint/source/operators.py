@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.values import (
     MISSING,
+    Class,
+    Instance,
     Items,
+    Library,
     Module,
     Parameter,
     Tensor,
@@ -23,8 +27,10 @@ if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
 # Texts and lists longer than this, and larger whole numbers, are not computed.
-_LONGEST = 100_000
+LONGEST = 100_000
 _MOST_BITS = 4096
+# A width or precision in a format that makes a text of five digits' length or more.
+_WIDE = re.compile(r"\d{5}")
 
 _BINARY: dict[type, tuple[Callable[[Any, Any], Any], str, str]] = {
     ast.Add: (operator.add, "+", "__add__"),
@@ -72,6 +78,8 @@ def binary(machine: Machine, op: ast.operator, left: Value, right: Value) -> Val
     compute, sign, special = _BINARY[type(op)]
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         return machine.derived(left, right)
+    if isinstance(op, ast.BitOr) and _is_type(left) and _is_type(right):
+        return (*_united(left), *_united(right))  # `int | None`
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         late = any(isinstance(part, Unknown) and part.late for part in (left, right))
         text = f"{text_of(left)} {sign} {text_of(right)}"
@@ -82,6 +90,18 @@ def binary(machine: Machine, op: ast.operator, left: Value, right: Value) -> Val
             return machine.call(defined, right)
     result = _computed(compute, left, right)
     return Unknown(f"{text_of(left)} {sign} {text_of(right)}") if result is MISSING else result
+
+
+def _is_type(value: Value) -> bool:
+    return (
+        value is None
+        or isinstance(value, (Class, Library))
+        or (isinstance(value, tuple) and all(part is None or isinstance(part, (Class, Library)) for part in value))
+    )
+
+
+def _united(value: Value) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _hinted(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
@@ -100,11 +120,12 @@ def _computed(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> 
         if compute in (operator.pow, operator.lshift) and _too_large(compute, left, right):
             return MISSING
         if compute is operator.mod and isinstance(left, str):
-            return MISSING if _holds_unknown(right) or len(left) > _LONGEST else left % right
+            unsafe = _holds_unknown(right) or len(left) > LONGEST or _WIDE.search(left)
+            return MISSING if unsafe or "%*" in left else left % right
         result = compute(left, right)
     except Exception:
         return MISSING
-    return MISSING if isinstance(result, (str, bytes, list, tuple)) and len(result) > _LONGEST else result
+    return MISSING if isinstance(result, (str, bytes, list, tuple)) and len(result) > LONGEST else result
 
 
 def _holds_unknown(value: Value) -> bool:
@@ -115,7 +136,7 @@ def _holds_unknown(value: Value) -> bool:
 def _too_long(left: Value, right: Value) -> bool:
     for one, other in ((left, right), (right, left)):
         if isinstance(one, (str, bytes, list, tuple)) and isinstance(other, int):
-            return len(one) * other > _LONGEST
+            return len(one) * other > LONGEST
     if isinstance(left, int) and isinstance(right, int):
         return left.bit_length() + right.bit_length() > _MOST_BITS
     return False
@@ -158,10 +179,13 @@ def _negated(op: ast.unaryop, value: Value) -> Value:
 def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value:
     """`left op right` for one comparison."""
     if isinstance(op, (ast.Is, ast.IsNot)):
-        return _identity(op, left, right)
+        return _identity(machine, op, left, right)
     if isinstance(op, (ast.In, ast.NotIn)):
         return _membership(machine, op, left, right)
     compute, sign = _COMPARE[type(op)]
+    left, right = _member(left), _member(right)
+    if isinstance(left, Library) and isinstance(right, Library) and isinstance(op, (ast.Eq, ast.NotEq)):
+        return same_library(machine, left, right) is isinstance(op, ast.Eq)
     if isinstance(left, (Module, Parameter)) and isinstance(right, (Module, Parameter)):
         if left is right or isinstance(left, Module):
             return (left is right) is isinstance(op, ast.Eq)
@@ -178,6 +202,18 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
 
 
+def same_library(machine: Machine, left: Library, right: Library) -> bool:
+    """Whether two names of libraries mean the same thing; `torch.nn.modules.linear.Linear` is `torch.nn.Linear`."""
+    one, other = machine.vocabulary.canonical(left.name), machine.vocabulary.canonical(right.name)
+    return one == other or (left.package, one.rpartition(".")[2]) == (right.package, other.rpartition(".")[2])
+
+
+def _member(value: Value) -> Value:
+    """The plain value that a member of an `IntEnum` or a `str` enumeration is."""
+    mixed = isinstance(value, Instance) and value.kind == "enum.mixed"
+    return value.attributes.get("value", value) if mixed else value
+
+
 def _uncertain(value: Value) -> bool:
     """Whether a container holds something that nobody knows."""
     if isinstance(value, dict):
@@ -187,13 +223,15 @@ def _uncertain(value: Value) -> bool:
     )
 
 
-def _identity(op: ast.cmpop, left: Value, right: Value) -> Value:
+def _identity(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value:
     wanted = isinstance(op, ast.Is)
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Unknown):
             sign = "is" if wanted else "is not"
             hint = MISSING if one.hint is MISSING or isinstance(other, Unknown) else (one.hint is other) is wanted
             return Unknown(f"{text_of(left)} {sign} {text_of(right)}", hint, late=one.late)
+    if isinstance(left, Library) and isinstance(right, Library):
+        return same_library(machine, left, right) is wanted
     return (left is right) is wanted
 
 
@@ -215,16 +253,18 @@ def _contained(machine: Machine, element: Value, container: Value) -> bool | Non
         return element in container if isinstance(element, type(container)) else None
     if isinstance(container, range):
         return element in container if isinstance(element, int) else None
-    if isinstance(container, (Items, Module)):
-        container = machine.elements(container, "`in`") or []
-    if not isinstance(container, (list, tuple, set, frozenset, dict)):
-        try:
-            return element in container if isinstance(container, type({}.keys())) else None
-        except TypeError:
-            return None
-    if any(one is element or (_is_plain(one) and _is_plain(element) and one == element) for one in container):
+    element = _member(element)
+    if isinstance(container, (dict, set, frozenset)) and _is_plain(element) and element in container:
         return True
-    return None if any(isinstance(one, Unknown) for one in container) else _equal_somewhere(element, container)
+    found = machine.elements(container, "`in`")
+    if found is None:
+        return None
+    for one in map(_member, found):
+        if one is element or (_is_plain(one) and _is_plain(element) and one == element):
+            return True
+        if isinstance(one, Library) and isinstance(element, Library) and same_library(machine, one, element):
+            return True
+    return None if any(isinstance(one, Unknown) for one in found) else _equal_somewhere(element, found)
 
 
 def _equal_somewhere(element: Value, container: Any) -> bool:
@@ -241,10 +281,13 @@ def _is_plain(value: Value) -> bool:
 def joined(parts: list[Value]) -> Value:
     """The text of an f-string."""
     if all(isinstance(part, str) for part in parts):
-        return "".join(parts)[:_LONGEST]
+        whole = "".join(parts)
+        return whole if len(whole) <= LONGEST else Unknown(whole)
     hints = [known(part) for part in parts]
     text = "".join(part if isinstance(part, str) else f"{{{text_of(part)}}}" for part in parts)
-    return Unknown(text, "".join(map(str, hints)) if MISSING not in hints else MISSING)
+    known_texts = [hint for hint in hints if isinstance(hint, str)]
+    complete = len(known_texts) == len(hints) and sum(map(len, known_texts)) <= LONGEST
+    return Unknown(text, "".join(known_texts) if complete else MISSING)
 
 
 def formatted(value: Value, specification: Value, conversion: int) -> Value:
@@ -256,6 +299,6 @@ def formatted(value: Value, specification: Value, conversion: int) -> Value:
         return Unknown(text_of(value))
     try:
         shown = repr(value) if conversion == ord("r") else value
-        return format(shown, specification) if len(specification) < 10 else Unknown(text_of(value))
-    except (ValueError, TypeError):
+        return Unknown(text_of(value)) if _WIDE.search(specification) else format(shown, specification)
+    except (ValueError, TypeError, OverflowError):
         return Unknown(text_of(value))

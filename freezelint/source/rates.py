@@ -35,7 +35,9 @@ class Rates:
     def before_step(self, optimizer: Optimizer) -> None:
         """Note whether somebody wrote rates since the last step, or the last step of a schedule."""
         before, now = self._known.setdefault(id(optimizer), rates_of(optimizer)), rates_of(optimizer)
-        if len(before) == len(now) and all(_same(one, two) is True for one, two in zip(before, now, strict=True)):
+        if len(before) == len(now) and all(
+            _same(one, two) is True for one, two in zip(before, now, strict=True)
+        ):
             return
         event = self._machine.recorder.event(
             "rates-set", optimizer=optimizer, location=self._writes.pop(id(optimizer), None)

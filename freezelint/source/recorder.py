@@ -51,6 +51,7 @@ class Recorder:
         self.steps: list[Step] = []
         self.made: list[Module] = []  # modules that a constructor of the script's or a library's class made
         self.steps_done = 0
+        self.calling = ""  # the library whose code calls `train()` or `eval()` at this moment
         self.forwards = 0  # calls of modules since the last step
         self.forwarded = False
         self.stepping: list[Optimizer] = []  # those whose `step` is running

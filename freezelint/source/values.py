@@ -76,6 +76,13 @@ class Namespace:
 
 
 @dataclass(eq=False)
+class Deferred:
+    """An imported name whose module is read when somebody looks at it: most of what is imported never is."""
+
+    load: Callable[[Machine], Value]
+
+
+@dataclass(eq=False)
 class Function:
     """A function or lambda of the script. `closure` are the scopes around it, innermost first."""
 

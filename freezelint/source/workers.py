@@ -105,8 +105,9 @@ def _why(worker: _Worker, error: Exception, most_seconds: float) -> str:
 
 def _work(connection: Connection, roots: tuple[Path, ...], judge: Judge) -> None:
     """A worker's life."""
-    from freezelint.source.checking import judge_path
+    from freezelint.source.checking import calm_collector, judge_path
 
+    calm_collector()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     sources = Sources()
     with suppress(EOFError, OSError):

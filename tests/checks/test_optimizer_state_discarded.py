@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from freezelint.checks.optimizers.optimizer_state_discarded import check
+from freezelint.evidence import Origin
 from tests.story import Story, at, plain
 
 
@@ -28,7 +29,7 @@ def stages(*, stateful: bool = True, classes: tuple[str, str, str] = ("Adam", "A
     return story
 
 
-def in_a_loop(*, first: tuple[str, ...] = ("layer2", "fc"), origin: str = "pretrained") -> Story:
+def in_a_loop(*, first: tuple[str, ...] = ("layer2", "fc"), origin: Origin = "pretrained") -> Story:
     """Two stages whose optimizers one statement builds."""
     story = net()
     story.parameters = [replace(p, origin=origin) if "layer" in p.path else p for p in story.parameters]
@@ -64,6 +65,18 @@ def test_silent_for_two_stages_of_a_loop_when_only_a_new_head_trained_first() ->
 
 def test_silent_for_two_stages_of_a_loop_when_it_is_unknown_what_trained_first() -> None:
     assert not list(check(in_a_loop(origin="unknown").trace()))
+
+
+def test_silent_for_two_stages_of_a_loop_when_only_the_last_layer_trained_first() -> None:
+    """All the weights were loaded, the head's too: folds that begin at one checkpoint."""
+    story = net()
+    story.parameters = [replace(parameter, origin="pretrained") for parameter in story.parameters]
+    story.optimizer("fc", line=10, class_name="AdamW", stateful=True)
+    story.step()
+    story.unfreeze("layer1", "layer2", line=9)
+    story.optimizer(line=10, class_name="AdamW", stateful=True)
+    story.step(optimizer=1)
+    assert not list(check(story.trace()))
 
 
 def test_silent_without_state() -> None:
@@ -144,9 +157,9 @@ def test_three_stages() -> None:
     (fault,) = check(stages().trace())
     assert fault.location == at(21)
     assert fault.message == (
-        "Adam is built anew when `layer2` (2 parameters) join, and again on line 31: the momentum or "
-        "moments of `fc` (2 parameters), which go on training, are discarded; add the new parameters to the optimizer "
-        "that there is (`add_param_group`), or carry its state over"
+        "Adam is built anew when `layer2` (2 parameters) join, and again on line 31: the momentum or moments "
+        "of `fc` (2 parameters), which go on training, are discarded; add the new parameters to the "
+        "optimizer that there is (`add_param_group`), or carry its state over"
     )
     assert [related.location for related in fault.related] == [at(31)]
     assert set(fault.subjects) == {

@@ -108,8 +108,8 @@ def test_a_group_that_is_left_behind() -> None:
     assert fault.location == at(15)
     assert fault.message == (
         "the group with `body` (2 parameters) is added after the schedule was built (line 10): LambdaLR "
-        "never changes its rate, which stays at 0.01 while the others follow; build the schedule after the last "
-        "group is added, or a new one with each group"
+        "never changes its rate, which stays at 0.01 while the others follow; build the schedule after the "
+        "last group is added, or a new one with each group"
     )
     assert [related.location for related in fault.related] == [at(10)]
     assert fault.subjects == ("model.body.weight", "model.body.bias")

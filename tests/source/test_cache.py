@@ -19,7 +19,7 @@ Judgement = tuple[tuple[Finding, ...], tuple[Limit, ...]]
 
 
 class Judge:
-    """Finds one fault in each file, in the words of the file and of the module `utils`; counts the readings."""
+    """Finds one fault in each file, in the words of the file and of the module `utils`."""
 
     def __init__(self) -> None:
         self.read: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,18 @@ def test_a_fault_in_a_helper_is_told_once_by_whoever_knows_most() -> None:
 
 def test_faults_of_one_file_on_one_line_stay() -> None:
     def two(file: SourceFile, project: Project) -> Judgement:  # noqa: ARG001 - the form of a judge
-        related = (Related(Location(file.path, 2), "here"),)
-        one = finding("helper.py", 4, "model.fc")
-        return (one, finding("helper.py", 4, "other.fc", code="FRZ201")), () if related else ()
+        return (finding("helper.py", 4, "model.fc"), finding("helper.py", 4, "other.fc")), ()
 
     assert len(check_files(write(a="", b=""), judge=two).findings) == 2
+
+
+def test_the_places_of_all_of_its_users_are_kept() -> None:
+    def used(file: SourceFile, project: Project) -> Judgement:  # noqa: ARG001 - the form of a judge
+        here = Related(Location(file.path, 2), "frozen here")
+        return (replace(finding("helper.py", 4, "model.fc"), related=(here,)),), ()
+
+    (found,) = check_files(write(a="", b=""), judge=used).findings
+    assert [place.location.path for place in found.related] == ["a.py", "b.py"]
 
 
 def test_standard_input() -> None:

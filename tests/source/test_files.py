@@ -66,6 +66,7 @@ def test_columns_count_characters() -> None:
         (b"x = 1\nfor p in q\n    pass\n", 2, "this is not valid Python 3."),
         (b"x = (\n", 1, "this is not valid Python 3."),
         (b"x = 1\ny = '\xe9'\n", 2, "byte 0xe9 is not UTF-8 text"),
+        (b"x = '\xe9'\n", 1, "byte 0xe9 is not UTF-8 text"),
         (b"# coding: klingon\n", 1, "its encoding cannot be told: unknown encoding: klingon"),
         (b"# coding: hex\nx = 1\n", 1, "it cannot be decoded as hex"),
         (b"x = 1\n\0\n", 2, "the file contains null bytes: it is a binary file"),

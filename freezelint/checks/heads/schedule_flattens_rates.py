@@ -33,8 +33,10 @@ def _flattens(trace: Trace, rates: list[float], change: RateChange, changes: lis
     """
     steps = steps_of(trace, change.optimizer)
     later = [other.event for other in changes if other.event > change.event]
-    in_force = any(change.event < step and not any(other < step for other in later) for step in steps)
-    if change.equal is not True or not in_force or _sweeps(trace.location(change.event)):
+    in_force = [step for step in steps if step > change.event and not any(other < step for other in later)]
+    if change.equal is not True or not in_force:
+        return False
+    if _sweeps(trace.location(change.event)) or _sweeps(trace.location(in_force[0])):
         return False
     begun = any(step < change.event for step in steps)
     one = change.rates[0] if change.rates else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from freezelint.evidence import Location, Step, Trace
 from freezelint.facts import is_frozen, is_trainable, subjects
+from freezelint.facts.layers import layers, of_origin, parameters_of
 from freezelint.facts.rates import steps_of
 from freezelint.finding import Fault, Related
 from freezelint.wording import agree, lines, parameters_named
@@ -98,11 +99,12 @@ def _joins(last: Step, first: Step, parameter: int) -> bool:
 
 def _repeats(trace: Trace, takeover: _Takeover) -> bool:
     """Whether both optimizers are built by one statement of a loop over stages, and the first trained more
-    than a new head.
+    than a head: something pretrained that does not run last.
     """
     old, new = (trace.location(trace.optimizers[r.optimizer].built) for r in (takeover.old, takeover.new))
-    beyond = any(trace.parameters[p].origin == "pretrained" for p in takeover.lost)
-    return old is not None and old == new and beyond
+    last = {p for model in trace.models for p in parameters_of(layers(model, takeover.old.first)[-1:])}
+    beyond = [p for p in of_origin(trace, takeover.lost, "pretrained") if p not in last]
+    return old is not None and old == new and bool(beyond)
 
 
 def _fault(trace: Trace, chain: list[_Takeover]) -> Fault:

@@ -6,6 +6,7 @@ import importlib
 import logging
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import click
@@ -20,19 +21,21 @@ _LIBRARIES = ("torchvision", "timm", "transformers")
 @click.option("--into", type=click.Path(path_type=Path), help="Folder to write to, instead of the package.")
 def main(libraries: tuple[str, ...], into: Path | None) -> None:
     """Build the architectures of LIBRARIES (all by default) and write the files of the knowledge base."""
-    logging.disable(logging.WARNING)
     folder = into or Path(architectures.__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
-    for name in libraries or _LIBRARIES:
-        started = time.monotonic()
-        builder = importlib.import_module(f"freezelint.live.architectures.{name}_models")
-        library, names = builder.build(_progress)
-        path = library.write(folder, names)
-        print(f"\r{path}: {path.stat().st_size:,} bytes, {time.monotonic() - started:.0f} s", file=sys.stderr)
+    chosen = libraries or _LIBRARIES
+    with ProcessPoolExecutor(len(chosen)) as pool:
+        for line in pool.map(_build, chosen, [folder] * len(chosen)):
+            print(line, file=sys.stderr)
 
 
-def _progress(name: str) -> None:
-    print(f"\r{name:60}", end="", file=sys.stderr, flush=True)
+def _build(name: str, folder: Path) -> str:
+    logging.disable(logging.WARNING)
+    started = time.monotonic()
+    builder = importlib.import_module(f"freezelint.live.architectures.{name}_models")
+    library, names = builder.build()
+    path = library.write(folder, names)
+    return f"{path}: {path.stat().st_size:,} bytes, {time.monotonic() - started:.0f} s"
 
 
 if __name__ == "__main__":

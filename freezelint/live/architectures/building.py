@@ -107,6 +107,34 @@ def compact(model: nn.Module, ran: Ran) -> dict[str, Any]:
     return {key: value for key, value in compact.items() if value}
 
 
+class Observations:
+    """What trees of the same modules have in common whatever their sizes: it is found out once."""
+
+    def __init__(self) -> None:
+        self._ran: dict[tuple[str, ...], Ran | None] = {}
+        self._scales: dict[tuple[str, ...], Scaling] = {}
+
+    def ran(self, model: nn.Module, observe: Callable[[], Ran | None]) -> Ran | None:
+        """What `observe` tells of a training step of this model, or of one like it."""
+        shape = _shape(model)
+        if shape not in self._ran:
+            self._ran[shape] = observe()
+        return self._ran[shape]
+
+    def scales(self, model: nn.Module, classes: int, construct: Callable[[int], nn.Module]) -> Scaling:
+        """What follows the number of classes, given a way to build the model with another one."""
+        shape = _shape(model)
+        if shape not in self._scales:
+            others = classes + 6
+            other = on_meta(lambda: construct(others))
+            self._scales[shape] = scaling(model, classes, other, others)
+        return self._scales[shape]
+
+
+def _shape(model: nn.Module) -> tuple[str, ...]:
+    return tuple(f"{path} {type(module).__name__}" for path, module in model.named_modules())
+
+
 def run(model: nn.Module, loss: Callable[[nn.Module], torch.Tensor]) -> Ran | None:
     """See `stepping.step`. What a model makes without asking for a device is a number where that helps."""
     ran = step(model, loss)

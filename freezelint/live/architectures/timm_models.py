@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import timm
 import torch
 from torch import nn
 
-from freezelint.live.architectures.building import Scaling, described, on_meta, run, scaling
+from freezelint.live.architectures.building import Observations, Scaling, described, on_meta, run
 from freezelint.live.architectures.describing import Table
 from freezelint.live.architectures.stepping import total
 from freezelint.live.architectures.storing import Library
@@ -97,16 +97,15 @@ _BATCH = 2
 _WITH_HEAD = 1000  # classes of the variant with a head, for names whose own weights come without one
 
 
-def build(progress: Callable[[str], None]) -> tuple[Library, dict[str, Any]]:
+def build() -> tuple[Library, dict[str, Any]]:
     """The usual architectures of timm; the directory tells which tags lead to another variant."""
     library = Library("timm")
     tags: dict[str, dict[str, str]] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in _chosen():
-            progress(name)
             table = Table(library.classes)
-            records, leading = _records(name, table)
+            records, leading = _Name(name, table).records()
             library.add(name, table.texts, records)
             if leading:
                 tags[name] = leading
@@ -118,30 +117,49 @@ def _chosen() -> list[str]:
     return sorted({name for pattern in _WANTED.split() for name in fnmatch.filter(known, pattern)})
 
 
-def _records(name: str, table: Table) -> tuple[dict[str, Any], dict[str, str]]:
-    """By the number of classes: as published (""), none ("0"), some ("n") where it was published with none.
-    Tags of another size or number of classes have variants of their own.
-    """
-    model = on_meta(lambda: timm.create_model(name))
-    side = tuple(model.pretrained_cfg.get("input_size", (3, 224, 224)))
-    found = {"": _record(table, name, model, side)}
-    if model.num_classes:
-        found["0"] = _record(table, name, on_meta(lambda: timm.create_model(name, num_classes=0)), side)
-    else:
-        with_head = on_meta(lambda: timm.create_model(name, num_classes=_WITH_HEAD))
-        found["n"] = _record(table, name, with_head, side)
-    leading: dict[str, str] = {}
-    shown = _shown(model.pretrained_cfg)
-    for tag in _tags(name):
-        cfg = timm.get_pretrained_cfg(f"{name}.{tag}").to_dict()
-        if _shown(cfg) == shown:
-            continue
-        key = "x".join(map(str, _shown(cfg)))
-        if key not in found:
-            other = on_meta(lambda tag=tag: timm.create_model(f"{name}.{tag}"))
-            found[key] = _record(table, f"{name}.{tag}", other, tuple(cfg["input_size"]))
-        leading[tag] = key
-    return found, leading
+class _Name:
+    """One of timm's names."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self._name = name
+        self._table = table
+        self._observations = Observations()
+
+    def records(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """By the number of classes: as published (""), none ("0"), some ("n") where it was published with
+        none. Tags of another size or number of classes have variants of their own.
+        """
+        name = self._name
+        model = on_meta(lambda: timm.create_model(name))
+        found = {"": self._record(name, model)}
+        if model.num_classes:
+            found["0"] = self._record(name, on_meta(lambda: timm.create_model(name, num_classes=0)))
+        else:
+            with_head = on_meta(lambda: timm.create_model(name, num_classes=_WITH_HEAD))
+            found["n"] = self._record(name, with_head)
+        leading: dict[str, str] = {}
+        published = _shown(model.pretrained_cfg)
+        for tag in _tags(name):
+            shown = _shown(timm.get_pretrained_cfg(f"{name}.{tag}").to_dict())
+            if shown != published:
+                key = leading[tag] = "x".join(map(str, shown))
+                if key not in found:
+                    full = f"{name}.{tag}"
+                    found[key] = self._record(full, on_meta(lambda full=full: timm.create_model(full)))
+        return found, leading
+
+    def _record(self, name: str, model: nn.Module) -> dict[str, Any]:
+        classes: int = model.num_classes  # type: ignore[assignment]
+        scales: Scaling = []
+        if classes:
+            scales = self._observations.scales(
+                model, classes, lambda count: timm.create_model(name, num_classes=count)
+            )
+        size = model.pretrained_cfg.get("input_size", (3, 224, 224))
+        ran = self._observations.ran(
+            model, lambda: run(model, lambda m: total(m(torch.empty(_BATCH, *size, device="meta"))))
+        )
+        return described(self._table, model, ran, classes or None, scales)
 
 
 def _shown(cfg: dict[str, Any]) -> tuple[int, ...]:
@@ -155,13 +173,3 @@ def _tags(name: str) -> Iterator[str]:
         architecture, _, tag = full.partition(".")
         if architecture == name and tag:
             yield tag
-
-
-def _record(table: Table, name: str, model: nn.Module, size: tuple[int, ...]) -> dict[str, Any]:
-    classes: int = model.num_classes  # type: ignore[assignment]
-    scales: Scaling = []
-    if classes:
-        other = on_meta(lambda: timm.create_model(name, num_classes=classes + 6))
-        scales = scaling(model, classes, other, classes + 6)
-    ran = run(model, lambda m: total(m(torch.empty(_BATCH, *size, device="meta"))))
-    return described(table, model, ran, classes or None, scales)

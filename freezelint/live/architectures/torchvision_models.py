@@ -12,7 +12,7 @@ from torch import nn
 from torchvision import models
 from torchvision.models._api import WeightsEnum
 
-from freezelint.live.architectures.building import Scaling, described, on_meta, run, scaling
+from freezelint.live.architectures.building import Observations, Scaling, described, on_meta, run, scaling
 from freezelint.live.architectures.describing import Table, outermost
 from freezelint.live.architectures.stepping import Ran, step, total
 from freezelint.live.architectures.storing import Library
@@ -46,14 +46,13 @@ class _Loads:
             WeightsEnum.get_state_dict, nn.Module.load_state_dict = kept  # type: ignore[method-assign]
 
 
-def build(progress: Callable[[str], None]) -> tuple[Library, dict[str, Any]]:
+def build() -> tuple[Library, dict[str, Any]]:
     """All of torchvision's models."""
     library = Library("torchvision")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in models.list_models():
             if not name.startswith("quantized_"):
-                progress(name)
                 table = Table(library.classes)
                 library.add(name, table.texts, _Model(name, table).records())
     return library, {}
@@ -67,7 +66,7 @@ class _Model:
         self._table = table
         self._options = models.get_model_builder(name).__annotations__
         self._classes, self._scales = self._scaling()
-        self._orders: dict[tuple[str, ...], Ran | None] = {}
+        self._observations = Observations()
 
     def records(self) -> dict[str, Any]:
         """By what is pretrained: nothing (""), the backbone, or all. Variants without a difference are left
@@ -90,7 +89,8 @@ class _Model:
         fresh = _fresh(model, loads.loaded) if "weights_backbone" in weights else None
         names = {name for name, _ in model.named_parameters()}
         scales = [scale for scale in self._scales if scale[0] in names]
-        return described(self._table, model, self._ran(model, construct), self._classes, scales, fresh)
+        ran = self._observations.ran(model, lambda: self._step(model, construct))
+        return described(self._table, model, ran, self._classes, scales, fresh)
 
     def _construct(self, **options: Any) -> nn.Module:
         without = {"weights": None}
@@ -114,12 +114,6 @@ class _Model:
             for count in (classes, classes + 6)
         )
         return classes, scaling(here, classes, there, classes + 6)
-
-    def _ran(self, model: nn.Module, construct: Callable[[], nn.Module]) -> Ran | None:
-        shape = tuple(f"{path} {type(module).__name__}" for path, module in model.named_modules())
-        if shape not in self._orders:
-            self._orders[shape] = self._step(model, construct)
-        return self._orders[shape]
 
     def _step(self, model: nn.Module, construct: Callable[[], nn.Module]) -> Ran | None:
         if self._name in _DETECTORS:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ import transformers
 from torch import nn
 from transformers.models.auto import modeling_auto
 
-from freezelint.live.architectures.building import Scaling, compact, described, on_meta, run, scaling
+from freezelint.live.architectures.building import Observations, Scaling, compact, described, on_meta, run
 from freezelint.live.architectures.describing import Table, outermost
-from freezelint.live.architectures.stepping import Ran
 from freezelint.live.architectures.storing import Library
 from freezelint.live.architectures.transformers_inputs import loss_of
 from freezelint.live.hermetic import checkpoints as hermetic
@@ -67,62 +67,60 @@ class _Family:
 
 
 class _Builder:
-    def __init__(self, family: _Family, sizes: dict[str, Any], shared: _Shared) -> None:
+    """Builds the classes of a family for one set of sizes."""
+
+    def __init__(self, family: _Family, sizes: dict[str, Any], observations: Observations) -> None:
         self._family = family
         self._sizes = sizes
-        self._shared = shared
-
-    def model(self, name: str, labels: int) -> nn.Module | None:
-        """The model of this class; None where the configuration is not one for it."""
-        config = transformers.AutoConfig.for_model(self._family.type, **json.loads(json.dumps(self._sizes)))
-        cls = getattr(transformers, name)
-        if labels:
-            config.num_labels = labels
-        fitting = _fitting(config, cls.config_class)
-        if fitting is None:
-            return None
-        return on_meta(lambda: cls(fitting))
+        self._observations = observations
 
     def record(self, table: Table, name: str, labels: int) -> tuple[dict[str, Any], nn.Module] | None:
-        model = self.model(name, labels)
-        if model is None:
+        """The record and the model of a class; None where the configuration is not one for it."""
+        cls = getattr(transformers, name)
+        if _fitting(self._config(labels), cls.config_class) is None:
+            return None
+        try:
+            model = self._model(name, labels)
+        except Exception as error:  # a class may not be made for these sizes, or need another library
+            _left_out(f"{name} of {self._family.type}: {error}")
             return None
         count: int = model.config.num_labels  # type: ignore[assignment, union-attr]
-        key = (self._family.type, name)
-        if key not in self._shared.scales:
-            other = self.model(name, count + 6)
-            assert other is not None
-            self._shared.scales[key] = scaling(model, count, other, count + 6)
-        scales = self._shared.scales[key]
-        shape = (name, *(f"{path} {type(module).__name__}" for path, module in model.named_modules()))
+        scales = self._scales(name, model, count)
+        # Described before it runs: some change their modules by the length of their input.
         record = described(table, model, None, count if scales else None, scales)
-        if shape not in self._shared.orders:
-            self._shared.orders[shape] = run(model, loss_of(model, name))
-            if self._shared.orders[shape] is None:
-                self._shared.failed.append(f"{name} ({self._family.type})")
-        ran = self._shared.orders[shape]
+        ran = self._observations.ran(model, lambda: run(model, loss_of(model, name)))
         return {**record, **({} if ran is None else {"ran": compact(model, ran)})}, model
 
+    def _model(self, name: str, labels: int) -> nn.Module:
+        cls = getattr(transformers, name)
+        config = _fitting(self._config(labels), cls.config_class)
+        return on_meta(lambda: cls(config))
 
-class _Shared:
-    """What does not depend on sizes, and is found out once."""
+    def _config(self, labels: int) -> Any:
+        # A copy: configurations take parts of what they are given.
+        sizes = json.loads(json.dumps(self._sizes))
+        config = transformers.AutoConfig.for_model(self._family.type, **sizes)
+        if labels:
+            config.num_labels = labels
+        return config
 
-    def __init__(self) -> None:
-        self.scales: dict[tuple[str, str], Scaling] = {}
-        self.orders: dict[tuple[str, ...], Ran | None] = {}
-        self.failed: list[str] = []
+    def _scales(self, name: str, model: nn.Module, count: int) -> Scaling:
+        try:
+            return self._observations.scales(model, count, lambda labels: self._model(name, labels))
+        except ValueError:
+            return []  # a class that insists on its number of labels
 
 
-def build(progress: Callable[[str], None]) -> tuple[Library, dict[str, Any]]:
+def build() -> tuple[Library, dict[str, Any]]:
     """All checkpoints; the directory leads from hub ids, types and class names to groups and records."""
-    library, shared = Library("transformers"), _Shared()
+    library, observations = Library("transformers"), Observations()
     tasks = _tasks()
     names: dict[str, Any] = {"types": {}, "checkpoints": {}, "accounts": sorted(a.lower() for a in _ACCOUNTS)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for model_type, entry in _catalogue().items():
             family = _Family(model_type, entry, tasks)
-            _add(family, library, shared, names, progress)
+            _add(family, library, observations, names)
     names["auto"] = {f"AutoModel{task}": task for task in tasks}
     return library, names
 
@@ -130,9 +128,8 @@ def build(progress: Callable[[str], None]) -> tuple[Library, dict[str, Any]]:
 def _add(
     family: _Family,
     library: Library,
-    shared: _Shared,
+    observations: Observations,
     names: dict[str, Any],
-    progress: Callable[[str], None],
 ) -> None:
     groups: dict[str, tuple[str, dict[str, Any], list[tuple[str, int]]]] = {}
     for ids, stored, labels, sizes in family.checkpoints():
@@ -145,9 +142,8 @@ def _add(
             names["checkpoints"][name.lower()] = [group, stored, labels]
     known: set[str] = set()
     for group, sizes, variants in groups.values():
-        progress(group)
         table = Table(library.classes)
-        records = _records(_Builder(family, sizes, shared), family, table, variants)
+        records = _records(_Builder(family, sizes, observations), family, table, variants)
         known.update(name.partition("/")[0] for name in records if name != "heads")
         library.add(group, table.texts, records)
     names["types"][family.type] = {
@@ -199,6 +195,10 @@ def _lacking(model: nn.Module, stored: nn.Module) -> list[str]:
         for name in aliases
     }
     return outermost(model, missing)
+
+
+def _left_out(what: str) -> None:
+    print(f"left out: {what}", file=sys.stderr)
 
 
 def _fitting(config: Any, wanted: type) -> Any:

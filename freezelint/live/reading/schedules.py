@@ -89,7 +89,10 @@ def rate_writes() -> tuple[Location, ...]:
 
 def _hands_on(source: _Source, holder: _Holder) -> bool:
     """Whether a file may do more with it than ask for its rate or its state."""
-    uses = (source.uses.get((kind, holder.name), ()) for kind in holder.kinds(source.path))
+    kinds = holder.kinds(source.path)
+    if ("import", "*") in source.uses and not holder.local:
+        kinds = (*kinds, "variable")
+    uses = (source.uses.get((kind, holder.name), ()) for kind in kinds)
     return any(not harmless for found in uses for harmless in found)
 
 
@@ -169,29 +172,29 @@ class _Reader:
         self._source = source
 
     def visit_all(self, tree: ast.Module) -> None:
-        pending: list[tuple[ast.AST, ast.AST, frozenset[str], bool]] = [(tree, tree, frozenset(), False)]
+        pending: list[tuple[ast.AST, ast.AST, frozenset[str], str]] = [(tree, tree, frozenset(), "")]
         while pending:
-            node, parent, bases, local = pending.pop()
-            self._visit(node, parent)
+            node, parent, bases, function = pending.pop()
+            self._visit(node, parent, function)
             if isinstance(node, (ast.Assign, ast.AnnAssign, ast.Return, ast.Expr)):
-                self._source.statements.append(_Statement(node, bases, local))
+                self._source.statements.append(_Statement(node, bases, bool(function)))
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                local = True
+                function = node.name
             elif isinstance(node, ast.ClassDef):
-                bases, local = frozenset(_bases(node)), False
+                bases, function = frozenset(_bases(node)), ""
             elif isinstance(node, ast.Global):
                 self._source.uses.update({("variable", name): [False] for name in node.names})
-            pending.extend((child, node, bases, local) for child in ast.iter_child_nodes(node))
+            pending.extend((child, node, bases, function) for child in ast.iter_child_nodes(node))
 
-    def _visit(self, node: ast.AST, parent: ast.AST) -> None:
+    def _visit(self, node: ast.AST, parent: ast.AST, function: str) -> None:
         if isinstance(node, (ast.Assign, ast.AugAssign)):
-            self._source.writes.extend(self._rates_written(node))
+            self._source.writes.extend(self._rates_written(node, function))
         for kind, name, harmless in _used(node, parent):
             self._source.uses.setdefault((kind, name), []).append(harmless)
         if isinstance(node, ast.Attribute) and node.attr == "step":
             self._source.steps.add(node.lineno)
 
-    def _rates_written(self, node: ast.Assign | ast.AugAssign) -> Iterator[Location]:
+    def _rates_written(self, node: ast.Assign | ast.AugAssign, function: str) -> Iterator[Location]:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if (
                 isinstance(target, ast.Subscript)
@@ -199,7 +202,9 @@ class _Reader:
                 and target.slice.value == "lr"
             ):
                 end = None if node.end_col_offset is None else node.end_col_offset + 1
-                yield Location(self._source.path, node.lineno, node.col_offset + 1, node.end_lineno, end)
+                yield Location(
+                    self._source.path, node.lineno, node.col_offset + 1, node.end_lineno, end, function
+                )
 
 
 def _used(node: ast.AST, parent: ast.AST) -> Iterator[tuple[_Kind, str, bool]]:

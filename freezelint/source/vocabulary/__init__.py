@@ -49,9 +49,16 @@ def function(*names: str) -> Callable[[_F], _F]:
     return _marker("functions", *names)
 
 
-def builds(*names: str) -> Callable[[_F], _F]:
-    """The decorated `(machine, module, call) -> None` is the constructor of these module classes."""
-    return _marker("builders", *names)
+def builds(*names: str, where: Callable[[str], bool] | None = None) -> Callable[[_F], _F]:
+    """The decorated `(machine, module, call) -> None` is the constructor of these module classes; of those
+    under a wildcard only of the dotted names that `where` accepts.
+    """
+
+    def mark(decorated: _F) -> _F:
+        decorated.__dict__["where"] = where
+        return _marker("builders", *names)(decorated)
+
+    return mark
 
 
 def method(kind: type, *names: str) -> Callable[[_F], _F]:
@@ -124,7 +131,10 @@ class Vocabulary:
 
     def builder(self, name: str) -> Callable[..., Any] | None:
         """The constructor of this module class."""
-        return self._with_wildcards(self.builders, self.canonical(name))
+        canonical = self.canonical(name)
+        found = self._with_wildcards(self.builders, canonical)
+        where = getattr(found, "where", None)
+        return found if canonical in self.builders or where is None or where(canonical) else None
 
     def constant(self, name: str) -> Callable[..., Any] | None:
         """What this library name stands for."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from freezelint.source import operators
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.iterables import computed, elements, is_plain
 from freezelint.source.operators import known
 from freezelint.source.values import (
@@ -94,7 +94,10 @@ def dict_(machine: Machine, call: Call) -> Value:
 
 def _pairs(machine: Machine, value: Value) -> list[tuple[Value, Value]]:
     """Keys and values; raises TypeError where they are not known."""
-    rows = [elements(machine, pair) for pair in elements(machine, value, "dict(…)") or [None]]
+    found = elements(machine, value, "dict(…)")
+    if found is None:
+        raise TypeError
+    rows = [elements(machine, pair) for pair in found]
     if any(row is None or len(row) != 2 for row in rows):
         raise TypeError
     return [(row[0], row[1]) for row in rows if row is not None]

@@ -11,13 +11,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from freezelint.source import conditions, iteration, operators
-from freezelint.source.attributes import text_of
+from freezelint.source.describing import text_of
 from freezelint.source.iterables import (
     Endless,
     combined_hint,
     element_at,
     elements,
+    in_order,
     is_plain,
+    keys_of,
     lazily,
     made,
     size,
@@ -209,19 +211,10 @@ def sorted_(machine: Machine, call: Call) -> Value:
     if found is None or backwards is None:
         return Unknown(text)
     keys = keys_of(machine, found, call.kwargs.get("key"))
-    hint = combined_hint(keys, lambda plain: _in_order(found, plain, backwards))
+    hint = combined_hint(keys, lambda plain: in_order(found, plain, backwards))
     if hint is MISSING:
         return found if len(found) < 2 else Unknown(text)
     return Unknown(text, hint) if any(isinstance(key, Unknown) for key in keys) else hint
-
-
-def _in_order(values: list[Value], keys: list[Value], backwards: bool) -> list[Value]:
-    return [values[i] for i in sorted(range(len(values)), key=keys.__getitem__, reverse=backwards)]
-
-
-def keys_of(machine: Machine, values: list[Value], key: Value) -> list[Value]:
-    """What values are compared by."""
-    return values if key is None else [machine.call(key, value) for value in values]
 
 
 @function("builtins.min", "builtins.max")

@@ -178,7 +178,11 @@ def _plain_configuration(machine: Machine, identity: str, root: architectures.No
     return config
 
 
-@builds("transformers.*")
+def _is_model_class(name: str) -> bool:
+    return _is_model(name.rpartition(".")[2])
+
+
+@builds("transformers.*", where=_is_model_class)
 def base(machine: Machine, module: Module, call: Call) -> None:
     """`super().__init__(config)` of a class of the script that derives from one of transformers."""
     name = call.name.rpartition(".")[2]

@@ -37,7 +37,7 @@ class Script:
 
 
 @pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
     module = ModuleType("script_with_a_schedule")
     module.__file__ = str(tmp_path / "script_with_a_schedule.py")
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -1,0 +1,20 @@
+"""How messages call values."""
+
+from __future__ import annotations
+
+from freezelint.source.values import Class, Function, Library, Module, Namespace, Tensor, Unknown, Value
+
+
+def text_of(value: Value) -> str:
+    """How messages call a value."""
+    if isinstance(value, Unknown):
+        return value.text or "…"
+    if isinstance(value, (Library, Class, Function, Namespace)):
+        return value.name
+    if isinstance(value, Module):
+        return value.name or value.class_name
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return repr(value)[:60]
+    if isinstance(value, Tensor):
+        return value.text or "a tensor"
+    return type(value).__name__.lower()
