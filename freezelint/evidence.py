@@ -126,21 +126,47 @@ class Model:
 
     def within(self, path: str) -> list[Module]:
         """The module at `path` and everything below it."""
-        prefix = f"{path}."
-        return [m for m in self.modules if not path or m.path == path or m.path.startswith(prefix)]
+        return list(self._within.get(path, ()))
+
+    @cached_property
+    def _within(self) -> dict[str, list[Module]]:
+        # The checks ask for every module of every step: a search each time is most of what they cost.
+        found: dict[str, list[Module]] = {"": list(self.modules)}
+        for module in self.modules:
+            path = module.path
+            while path:
+                found.setdefault(path, []).append(module)
+                path = path.rpartition(".")[0]
+        return found
 
     def parameters_within(self, path: str) -> list[int]:
         """Ids of all parameters of the module at `path` and below, each once, in definition order."""
-        return list(dict.fromkeys(p for module in self.within(path) for p in module.parameters))
+        known = self._parameters_within.get(path)
+        if known is None:
+            ids = dict.fromkeys(p for module in self._within.get(path, ()) for p in module.parameters)
+            known = self._parameters_within[path] = tuple(ids)
+        return list(known)
+
+    @cached_property
+    def _parameters_within(self) -> dict[str, tuple[int, ...]]:
+        return {}
 
     def ancestors(self, path: str) -> list[Module]:
         """The modules that contain the one at `path`, from its parent up to the model itself."""
-        found = []
-        while path:
-            path = path.rpartition(".")[0]
-            if path in self.by_path:
-                found.append(self.by_path[path])
-        return found
+        known = self._ancestors.get(path)
+        if known is None:
+            found = []
+            outer = path
+            while outer:
+                outer = outer.rpartition(".")[0]
+                if outer in self.by_path:
+                    found.append(self.by_path[outer])
+            known = self._ancestors[path] = tuple(found)
+        return list(known)
+
+    @cached_property
+    def _ancestors(self) -> dict[str, tuple[Module, ...]]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -227,7 +253,9 @@ class Event:
     # for "detached": a condition decides whether the cut is made, as far as the code tells
     conditional: bool = False
     reason: FreezeMiss = ""  # for "froze-nothing"
-    certain: bool | None = None  # for "froze-nothing"
+    # for "froze-nothing"; for "no-effect": True where the receiver is not known, so that `modules` and
+    # `parameters` are empty, but can only be a module or a parameter
+    certain: bool | None = None
     class_name: str = ""  # for "discarded"
     # for "compared", "discarded" and "froze-nothing": what the statement gives or raises is looked at. It is
     # the last statement of a notebook's cell, stands in a `with` of `raises`, `assertRaises`, `warns` or
@@ -290,6 +318,7 @@ class OptimizerState:
     optimizer: int
     stepping: bool
     groups: tuple[Group, ...]
+    complete: bool = True  # False where it may hold parameters that the witness does not know
     # the parameters that it holds state for (momentum, moments) when its step is done; for the stepping one
     state: tuple[int, ...] | None = None
 

@@ -11,11 +11,9 @@ def infer_containers(states: dict[str, ModuleState]) -> None:
     """A module list is never called itself: it ran when something in it ran, from the first of these to the
     last.
     """
+    below = _below(states)
     for path, state in states.items():
-        if state.ran:
-            continue
-        prefix = f"{path}." if path else ""
-        inside = [s for p, s in states.items() if p != path and p.startswith(prefix) and s.order is not None]
+        inside = () if state.ran else [states[inner] for inner in below.get(path, ())]
         if inside:
             first, last = min(inside, key=_order), max(inside, key=_order)
             states[path] = replace(
@@ -28,6 +26,17 @@ def infer_containers(states: dict[str, ModuleState]) -> None:
                 input_requires_grad=first.input_requires_grad,
                 output_requires_grad=last.output_requires_grad,
             )
+
+
+def _below(states: dict[str, ModuleState]) -> dict[str, list[str]]:
+    """What has a place in the order of execution, by each path around it."""
+    found: dict[str, list[str]] = {}
+    for path, state in states.items():
+        outer = path
+        while outer and state.order is not None:
+            outer = outer.rpartition(".")[0]
+            found.setdefault(outer, []).append(path)
+    return found
 
 
 def _order(state: ModuleState) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,6 +21,10 @@ from freezelint.finding import Finding
 from freezelint.judge import judge
 from freezelint.registry import rules
 from freezelint.selection import Selection
+from freezelint.source.files import load
+from freezelint.source.judging import findings_of
+from freezelint.source.project import Project, shown_path
+from freezelint.source.reader import read
 from tests.warm import run_warm
 
 _ONE = r"FRZ\d{3}(?:\s*\([a-z]+\))?"
@@ -130,6 +134,24 @@ def judged(directory: Path, script: str = "train.py") -> tuple[list[Finding], st
     ran = run_warm(script, directory, *wanted.arguments, **wanted.settings)
     codes = Selection(extend_select=wanted.select).codes(rules())
     return [finding for finding in judge([ran.trace]) if finding.code in codes], ran.output
+
+
+def read_story(directory: Path, script: str = "train.py") -> list[Finding]:
+    """The findings of the source reader in a story at default selection."""
+    path = Path(directory, script)
+    file = load(path, shown_path(path))
+    wanted = options(file.text)
+    codes = Selection(extend_select=wanted.select).codes(rules())
+    found = findings_of(read(file, Project(file)))
+    return [_inside(finding, directory) for finding in found if finding.code in codes]
+
+
+def _inside(finding: Finding, directory: Path) -> Finding:
+    """The finding with a path as seen from the story's directory, as a live run tells it."""
+    path = Path(shown_path(directory), ".")
+    told = Path(finding.path)
+    inside = told.relative_to(path) if told.is_relative_to(path) else told
+    return replace(finding, location=replace(finding.location, path=str(inside)))
 
 
 def places(findings: list[Finding]) -> set[Place]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from freezelint.evidence import Witness
+from freezelint.finding import Finding
 from freezelint.judge import judge
 from freezelint.registry import Rule, rules
+from freezelint.source.checking import check_text
 from tests.warm import run_warm
 
 _BLOCK = re.compile(r"^## (Bad|Good)[^\n]*\n+```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -18,16 +22,33 @@ def blocks(rule: Rule) -> dict[str, str]:
     return dict(_BLOCK.findall(rule.page))
 
 
-LIVE = [rule for rule in rules() if "live" in rule.witnesses]
-CASES = [pytest.param(rule, kind, id=f"{rule.code}-{kind}") for rule in LIVE for kind in ("Bad", "Good")]
+def cases(witness: Witness) -> list[Any]:
+    """Bad and Good of every rule that this witness sees."""
+    seen = [rule for rule in rules() if witness in rule.witnesses]
+    return [pytest.param(rule, kind, id=f"{rule.code}-{kind}") for rule in seen for kind in ("Bad", "Good")]
 
 
-@pytest.mark.parametrize(("rule", "kind"), CASES)
-def test_program(rule: Rule, kind: str, tmp_path: Path) -> None:
+def program(rule: Rule, kind: str) -> str:
     programs = blocks(rule)
     assert kind in programs, f"the page of {rule.code} needs a section `## {kind}` with a python block"
-    (tmp_path / "train.py").write_text(programs[kind], encoding="utf-8")
+    return programs[kind]
+
+
+def selected(findings: list[Finding], rule: Rule) -> set[str]:
+    """The codes that are reported when this rule is selected beside the usual ones."""
+    codes = {other.code for other in rules() if other.severity != "info"} | {rule.code}
+    return {finding.code for finding in findings if finding.code in codes}
+
+
+@pytest.mark.parametrize(("rule", "kind"), cases("live"))
+def test_the_program_runs_and_is_judged_live(rule: Rule, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(program(rule, kind), encoding="utf-8")
     ran = run_warm("train.py", tmp_path)
-    selected = {other.code for other in rules() if other.severity != "info"} | {rule.code}
-    found = {finding.code for finding in judge([ran.trace]) if finding.code in selected}
-    assert found == ({rule.code} if kind == "Bad" else set()), ran.output
+    assert selected(judge([ran.trace]), rule) == ({rule.code} if kind == "Bad" else set()), ran.output
+
+
+@pytest.mark.parametrize(("rule", "kind"), cases("source"))
+def test_the_program_is_judged_from_its_source(rule: Rule, kind: str) -> None:
+    checked, _ = check_text(program(rule, kind).encode(), "train.py")
+    told = "\n".join(finding.message for finding in checked.findings)
+    assert selected(list(checked.findings), rule) == ({rule.code} if kind == "Bad" else set()), told

@@ -28,8 +28,11 @@ def left_out(
 ) -> list[int]:
     """Parameters that get a gradient in this step, that no optimizer ever holds and nothing else updates.
 
-    A learner's (first-order MAML) are none: its gradients are copied by hand into its optimised twin.
+    A learner's (first-order MAML) are none: its gradients are copied by hand into its optimised twin. Where an
+    optimizer may hold more than is known, nothing is known to be left out.
     """
+    if not all(state.complete for other in trace.steps for state in other.optimizers):
+        return []
     held = held_in_any_step(trace)
     lent = _held_in_a_twin(trace, model, held)
     found = []

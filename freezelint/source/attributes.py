@@ -7,7 +7,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import modules
+from freezelint.source import modules, open_ends
 from freezelint.source.values import (
     MISSING,
     Call,
@@ -73,7 +73,7 @@ def get(machine: Machine, owner: Value, name: str) -> Value:
 
 def _unknown(machine: Machine, owner: Unknown, name: str) -> Value:
     run = machine.vocabulary.methods.get((Unknown, name))
-    if run is not None and owner.hint is MISSING:
+    if run is not None and owner.hint is MISSING and name not in owner.attributes:
         return Method(Intrinsic(name, _with_owner(run, owner)), owner)
     if name not in owner.attributes:
         hint: Value = MISSING
@@ -123,7 +123,7 @@ def _module(machine: Machine, owner: Module, name: str) -> Value:
     if owner.wraps is not None and name == "module":
         return owner.wraps
     if owner.open and not name.startswith("__"):
-        return modules.touched(machine, owner, name)
+        return open_ends.touched(machine, owner, name)
     return ABSENT
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from freezelint.source import escapes, forwards, functions, groups, modules, natives
+from freezelint.source import escapes, forwards, functions, groups, modules, natives, no_effects
 from freezelint.source.describing import text_of
+from freezelint.source.packages import is_installed
 from freezelint.source.values import (
     Call,
     Class,
@@ -29,18 +29,6 @@ from freezelint.source.values import (
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
-# Installed packages whose functions leave the flags and modes of a model alone unless the vocabulary says
-# otherwise.
-_HARMLESS = frozenset(sys.stdlib_module_names) | {
-    "torch", "torchvision", "torchaudio", "torchtext", "transformers", "timm", "numpy", "scipy", "pandas", "sklearn",
-    "matplotlib", "seaborn", "PIL", "cv2", "tqdm", "wandb", "mlflow", "tensorboard", "tensorboardX", "torchsummary",
-    "torchinfo", "thop", "fvcore", "ptflops", "datasets", "evaluate", "tokenizers", "sentencepiece", "yaml", "omegaconf",
-    "hydra", "rich", "click", "fire", "absl", "termcolor", "einops", "albumentations", "skimage", "imageio", "h5py",
-    "lightning", "pytorch_lightning", "lightning_fabric", "accelerate", "torchmetrics", "ray", "optuna", "joblib",
-    "gym", "gymnasium", "nltk", "spacy", "requests", "psutil", "pycocotools", "kornia", "safetensors", "torch_geometric",
-    "IPython", "google", "visdom", "comet_ml", "neptune", "clearml", "onnx", "onnxruntime", "tabulate", "regex",
-    "jsonlines", "simplejson", "ujson", "lmdb", "webdataset", "torchdata", "huggingface_hub", "fastai", "torch_optimizer",
-}  # fmt: skip
 # Names of functions that look at a model, by how they begin.
 _LOOKING = (
     "print", "log", "show", "plot", "count", "summar", "save", "dump", "report", "visuali", "get_n_param", "num_param",
@@ -70,7 +58,9 @@ def call(machine: Machine, function: Value, call: Call) -> Value:
         return _decorated(function, call)
     if isinstance(function, Descriptor):
         return machine.call_with(function.function, call)
-    if isinstance(function, (Unknown, Tensor)) or function is None:
+    if isinstance(function, Tensor):  # a method that has no entry of its own
+        return machine.derived(function, *call.args, *call.kwargs.values())
+    if isinstance(function, Unknown) or function is None:
         return unknown(machine, text_of(function), call)
     defined = machine.get(function, "__call__")
     return unknown(machine, text_of(function), call) if isinstance(defined, Unknown) else machine.call_with(defined, call)
@@ -82,12 +72,16 @@ def _method(machine: Machine, method: Method, call: Call) -> Value:
     if isinstance(method.function, Library):  # a classmethod that a class of the script inherits
         inherited = Call(call.node, [method.owner, *call.args], call.kwargs, complete=call.complete)
         return library(machine, method.function.name, inherited)
+    if isinstance(method.owner, Module) and isinstance(method.function, Intrinsic):
+        machine.recorder.misses.gave(method.owner, method.function.name, call.node)
     return machine.call_with(method.function, call)
 
 
 def library(machine: Machine, name: str, call: Call) -> Value:
     """A call of something of an installed library."""
     call.name = machine.vocabulary.canonical(name)
+    if call.kwargs and call.name.startswith("torch."):
+        no_effects.keywords_given(machine, call)
     run = machine.vocabulary.function(name)
     if run is not None:
         return run(machine, call)
@@ -150,4 +144,4 @@ def unknown(machine: Machine, name: str, call: Call) -> Value:
 def is_harmless(name: str) -> bool:
     """Whether a function of this dotted name leaves the models it is given alone."""
     last = name.rpartition(".")[2].lower().lstrip("_")
-    return name.partition(".")[0] in _HARMLESS or last.startswith(_LOOKING)
+    return is_installed(name) or last.startswith(_LOOKING)

@@ -21,7 +21,7 @@ def choose(machine: Machine, node: ast.If) -> tuple[bool, bool]:
         prefer = False
     elif node.orelse and ends_script(node.orelse):
         prefer = True
-    elif not node.orelse and leaves_function(node.body) and machine.frame.body[-1][-1] is not node:
+    elif not node.orelse and leaves_function(node.body) and machine.frame.body and machine.frame.body[-1][-1] is not node:
         prefer = False
     return _test(machine, node.test, node, prefer)
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING
 
-from freezelint.source.values import Instance, Method, Module, NormSettings, Optimizer, Parameter, Tensor, Value
+from freezelint.source.lost_copies import remember
+from freezelint.source.values import (
+    Instance,
+    Method,
+    Module,
+    NormSettings,
+    Optimizer,
+    Parameter,
+    Tensor,
+    Value,
+)
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -57,9 +67,11 @@ class _Copier:
         if isinstance(value, Module):
             return self._module(value, depth)
         if isinstance(value, Parameter):
-            return self._remember(value, _parameter(value))
+            return self._remember(value, self._parameter(value))
         if isinstance(value, Tensor):
-            copied = Tensor(requires_grad=value.requires_grad, text=value.text, leaf=value.leaf, shape=value.shape)
+            copied = Tensor(
+                requires_grad=value.requires_grad, text=value.text, leaf=value.leaf, shape=value.shape
+            )
             copied.cut, copied.behind, copied.parents = value.cut, value.behind, value.parents
             return self._remember(value, copied)
         return self._container(value, depth)
@@ -68,14 +80,18 @@ class _Copier:
         self._memo[id(value)] = copied
         return copied
 
+    def _parameter(self, parameter: Parameter) -> Parameter:
+        copied = _parameter(parameter)
+        remember(copied, parameter, self._machine.ticks)
+        return copied
+
     def _container(self, value: Value, depth: int) -> Value:
         if isinstance(value, (list, deque)):
             copied: Value = self._remember(value, type(value)())
             copied.extend(self.copy(one, depth - 1) for one in list(value))
             return copied
         if isinstance(value, dict):
-            empty = defaultdict(value.default_factory) if isinstance(value, defaultdict) else None
-            copied = self._remember(value, OrderedDict() if isinstance(value, OrderedDict) else empty or {})
+            copied = self._remember(value, _empty(value))
             copied.update((key, self.copy(one, depth - 1)) for key, one in list(value.items()))
             return copied
         if isinstance(value, set):
@@ -124,6 +140,12 @@ class _Copier:
         return made
 
 
+def _empty(value: dict[Value, Value]) -> dict[Value, Value]:
+    if isinstance(value, defaultdict):
+        return defaultdict(value.default_factory)
+    return OrderedDict() if isinstance(value, OrderedDict) else {}
+
+
 def _parameter(parameter: Parameter) -> Parameter:
     return Parameter(
         requires_grad=parameter.requires_grad,
@@ -139,7 +161,9 @@ def _twin(module: Module) -> Module:
     norm = module.norm
     settings = None
     if norm is not None:
-        settings = NormSettings(norm.has_statistics, norm.tracks, norm.momentum, norm.momentum_known, norm.affine)
+        settings = NormSettings(
+            norm.has_statistics, norm.tracks, norm.momentum, norm.momentum_known, norm.affine
+        )
     return Module(
         module.class_name,
         module.library,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 def escaped(machine: Machine, values: Iterable[Value], name: str) -> None:
     """Code of this name, which is not known, was given these values: flags, modes and groups may be other."""
+    values = list(values)
+    if not all(isinstance(value, (str, int, float, type(None))) for value in values):
+        machine.recorder.misses.unclear += 1
     for value in values:
         for module in modules_in(value):
             _escape(machine, module, name)

@@ -1,7 +1,7 @@
 """Calls of modules: what runs in which order and mode, with or without gradients, and what comes out.
 
-A class of the script is interpreted. A layer of a library, or a known architecture, is taken as a whole: all of
-it runs, and its output depends on its inputs and on its parameters.
+A class of the script is interpreted. A layer of a library, or a known architecture, is taken as a whole: all
+of it runs, and its output depends on its inputs and on its parameters.
 """
 
 from __future__ import annotations
@@ -10,9 +10,21 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
-from freezelint.source.modules import added_to, rest_of
+from freezelint.source.modules import added_to, returned
+from freezelint.source.open_ends import rest_of
 from freezelint.source.tensors import any_of, tensors_in
-from freezelint.source.values import Call, Function, Intrinsic, Method, Module, Parameter, Ran, Tensor, Unknown, Value
+from freezelint.source.values import (
+    Call,
+    Function,
+    Intrinsic,
+    Method,
+    Module,
+    Parameter,
+    Ran,
+    Tensor,
+    Unknown,
+    Value,
+)
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -113,7 +125,9 @@ class _Whole:
         self.open = False
         self._seen: set[int] = set()
 
-    def run(self, module: Module, flow: bool | None, unused: frozenset[str], calls: tuple[str, ...]) -> bool | None:
+    def run(
+        self, module: Module, flow: bool | None, unused: frozenset[str], calls: tuple[str, ...]
+    ) -> bool | None:
         """Run the module, which has begun already; gives whether gradients flow out of it."""
         self._machine.tick()
         self._seen.add(id(module))
@@ -126,7 +140,10 @@ class _Whole:
         for name, child in _in_order(module, calls):
             if child is None or id(child) in self._seen or name in unused or name in idle:
                 continue
-            inner = (frozenset(_below(name, unused)) | child.unused, child.calls or tuple(_below(name, calls)))
+            inner = (
+                frozenset(_below(name, unused)) | child.unused,
+                child.calls or tuple(_below(name, calls)),
+            )
             called = not told or name in calls or not any(child.parameters.values())
             flow = self._child(child, flow, inner, called)
         if module.open:
@@ -176,10 +193,12 @@ def _uncertain(machine: Machine, output: Tensor) -> Tensor:
     return output
 
 
-# -- what is noted of a call ----------------------------------------------------------------------------------
+# -- what is noted of a call -----------------------------------------------------------------------
 
 
 def _begin(machine: Machine, module: Module, arguments: list[Value]) -> tuple[Ran, bool]:
+    if not machine.forwarding:
+        returned(machine, module)
     if _flows(machine):
         for tensor in tensors_in(arguments):
             if tensor.leaf and tensor.requires_grad is True and not isinstance(tensor, Parameter):
@@ -217,8 +236,9 @@ def _mark(machine: Machine, module: Module) -> tuple[Ran, bool]:
 def _count_batch(machine: Machine, module: Module) -> None:
     norm = module.norm
     if norm is not None and norm.batches_since_reset is not None and module.training is not False:
-        # Loops are not run to their end here: how many batches there were, nobody knows.
-        known = not machine.loops and module.training is True
+        # Loops that train, and those of unknown length, are not run to their end here.
+        trains = any(machine.recorder.steps_done > loop.steps for loop in machine.loops)
+        known = not machine.inexact and not trains and module.training is True
         norm.batches_since_reset = norm.batches_since_reset + 1 if known else None
 
 
@@ -236,7 +256,9 @@ def _note(machine: Machine, ran: Ran, first: bool, received: list[bool | None], 
     ran.output_requires_grad = any_of([given] if first else [ran.output_requires_grad, given])
 
 
-def _end(machine: Machine, module: Module, call: tuple[Ran, bool], arguments: list[Value], output: Value) -> None:
+def _end(
+    machine: Machine, module: Module, call: tuple[Ran, bool], arguments: list[Value], output: Value
+) -> None:
     inputs = list(tensors_in(arguments))
     given = {id(tensor) for tensor in inputs}
     results = list(tensors_in([output]))

@@ -27,11 +27,13 @@ _MATCHES = frozenset({"match", "search", "fullmatch"})
 @dataclass(frozen=True)
 class Guard:
     """An `if` that must come out as `side` for the write to run. `sought` are the expressions that its test
-    compares names or positions with; None where it tests for anything else.
+    compares names or positions with; None where it tests for anything else. `test` is what the `if` asks,
+    a variable that holds the answer looked through.
     """
 
     node: ast.If
     side: bool
+    test: ast.expr
     sought: tuple[ast.expr, ...] | None
 
 
@@ -110,13 +112,13 @@ def _writes(
     """
     for statement in body:
         if isinstance(statement, ast.If):
-            yes = Guard(statement, True, _sought(statement.test, subjects, assigned))
+            test = assigned.get(getattr(statement.test, "id", ""), statement.test)
+            sought = _sought(test, subjects, assigned)
+            yes, no = (Guard(statement, side, test, sought) for side in (True, False))
             yield from _writes(statement.body, (*guards, yes), subjects, assigned)
-            yield from _writes(
-                statement.orelse, (*guards, Guard(statement, False, yes.sought)), subjects, assigned
-            )
+            yield from _writes(statement.orelse, (*guards, no), subjects, assigned)
             if any(isinstance(inner, (ast.Continue, ast.Break)) for inner in statement.body):
-                guards = (*guards, Guard(statement, False, yes.sought))
+                guards = (*guards, no)
         elif isinstance(statement, (*_LOOPS, ast.With)):
             yield from _writes(statement.body, guards, subjects, assigned)
         elif writes_false(statement):
@@ -176,7 +178,9 @@ def _subjects(loop: Loop) -> frozenset[str]:
     found = _names(loop.target)
     for part in _own(loop):
         if isinstance(part, (*_LOOPS, ast.comprehension)):
-            if part is not loop and (any(True for _ in _giving_calls(part.iter)) or _mentions(part.iter, found)):
+            if part is not loop and (
+                any(True for _ in _giving_calls(part.iter)) or _mentions(part.iter, found)
+            ):
                 found |= _names(part.target)
         elif _is_counter(part):
             found |= _names(part.target)
@@ -189,7 +193,11 @@ def _names(node: ast.AST) -> frozenset[str]:
 
 def _is_counter(node: ast.AST) -> TypeGuard[ast.AugAssign]:
     """`count += 1`."""
-    return isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.value, ast.Constant)
+    return (
+        isinstance(node, ast.AugAssign)
+        and isinstance(node.op, ast.Add)
+        and isinstance(node.value, ast.Constant)
+    )
 
 
 def _assigned(loop: Loop) -> dict[str, ast.expr]:
@@ -242,7 +250,11 @@ def _by_comparison(
     if len(compared) != 1 or any(_mentions(side, subjects) for side in others):
         return None
     search = compared[0]
-    if isinstance(search, ast.Call) and isinstance(search.func, ast.Attribute) and search.func.attr in _SEARCHES:
+    if (
+        isinstance(search, ast.Call)
+        and isinstance(search.func, ast.Attribute)
+        and search.func.attr in _SEARCHES
+    ):
         constants = all(isinstance(side, (ast.Constant, ast.UnaryOp)) for side in others)
         return tuple(search.args[:1]) if constants else None
     return tuple(others)
@@ -273,7 +285,11 @@ def _by_quantifier(
     if not isinstance(node, (ast.GeneratorExp, ast.ListComp)) or len(node.generators) != 1:
         return None
     generator = node.generators[0]
-    if generator.ifs or not isinstance(generator.target, ast.Name) or _mentions(generator.iter, subjects - {generator.target.id}):
+    if (
+        generator.ifs
+        or not isinstance(generator.target, ast.Name)
+        or _mentions(generator.iter, subjects - {generator.target.id})
+    ):
         return None
     inner = _sought(node.elt, subjects - {generator.target.id}, assigned, depth - 1)
     if inner is None:
@@ -284,7 +300,9 @@ def _by_quantifier(
     return (generator.iter,) if plain else (ast.ListComp(inner[0], [generator]),) if len(inner) == 1 else None
 
 
-def _is_subject(node: ast.expr, subjects: frozenset[str], assigned: dict[str, ast.expr], depth: int = 6) -> bool:
+def _is_subject(
+    node: ast.expr, subjects: frozenset[str], assigned: dict[str, ast.expr], depth: int = 6
+) -> bool:
     """Whether it is a name or a position that the loop gives, or another spelling or a part of it."""
     if not depth:
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from freezelint.source import modules
 from freezelint.source.signals import BreakSignal, ContinueSignal, ReturnSignal
 from freezelint.source.values import (
     MISSING,
@@ -157,7 +158,18 @@ _MOST_RECURSION = 12
 
 
 def is_generator(node: ast.AST) -> bool:
-    """Whether a function yields."""
+    """Whether a function yields. The answer is kept with the node: a function may be called thousands of times."""
+    known: bool | None = getattr(node, _YIELDS, None)
+    if known is None:
+        known = _yields(node)
+        setattr(node, _YIELDS, known)
+    return known
+
+
+_YIELDS = "freezelint_yields"
+
+
+def _yields(node: ast.AST) -> bool:
     pending: list[ast.AST] = list(ast.iter_child_nodes(node))
     while pending:
         current = pending.pop()

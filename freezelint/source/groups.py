@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
 from freezelint.source.iteration import Repeat
 from freezelint.source.optimizer_classes import OptimizerClass, class_of
 from freezelint.source.signals import RaisedSignal
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 # A class or function of an unknown package that makes an optimizer, by its last name.
 _CLASS = re.compile(
-    r"(Adam|SGD|RMSprop|Adagrad|Lion|Lamb|LAMB|LARS|Ranger|Novograd|Sophia|Muon|Shampoo|Adan|SAM)\w*$"
+    r"\b(\w*(Adam[Wax]*|SGDW?|RMSprop|Adagrad|Shampoo)(\d+bit)?|Lamb|LAMB|Lion|LARS|Ranger\w*|Sophia\w*|Muon|Adan|SAM)$"
 )
 _MAKER = re.compile(r"optim", re.IGNORECASE)
 _NO_MAKER = re.compile(r"schedul|zero_grad|step|save|load|log|print|lr_|state|closure", re.IGNORECASE)
@@ -68,7 +67,7 @@ def fill(machine: Machine, optimizer: Optimizer, given: Value, defaults: dict[st
         for group in members:
             add(machine, optimizer, group, optimizer.class_name)
         return
-    group = {"params": members, **defaults}
+    group = {**defaults, "params": members}
     _settle(optimizer, group)
     optimizer.groups.append(group)
 
@@ -108,7 +107,7 @@ def _settle(optimizer: Optimizer, group: dict[str, Value]) -> None:
         if isinstance(member, Parameter):
             members.append(member)
             continue
-        optimizer.complete = False
+        optimizer.complete = optimizer.complete and isinstance(member, Tensor) and member.leaf
         if isinstance(member, Tensor):
             members.append(member)
         elif isinstance(member, (list, tuple)):  # one level too deep: torch refuses it, third parties do not
@@ -125,15 +124,16 @@ def built(machine: Machine, optimizer: Optimizer) -> None:
         return
     held = parameters_of(optimizer)
     name = optimizer.class_name
-    if not held and optimizer.complete and _something_is_known(machine):
+    empty = not any(group.get("params") for group in optimizer.groups)
+    if empty and optimizer.complete and _something_is_known(machine):
         event = machine.recorder.event("optimizer-built", name=name, value="refused")
-        _refused(machine, event)
+        machine.recorder.stopped("optimizer-built", event if event >= 0 else None)
         raise RaisedSignal("ValueError")
     machine.recorder.register(optimizer)
     index = machine.recorder.event("optimizer-built", optimizer=optimizer, parameters=held, name=name)
     optimizer.built = index if index >= 0 else None
-    optimizer.first_groups = machine.recorder.stock.groups(optimizer)
     machine.recorder.rates.built(optimizer)
+    machine.recorder.rates.first_groups[id(optimizer)] = machine.recorder.stock.groups(optimizer)
 
 
 def _something_is_known(machine: Machine) -> bool:
@@ -142,13 +142,6 @@ def _something_is_known(machine: Machine) -> bool:
     return any(True for root in roots for _ in root.own_and_below()) and not any(
         root.is_open for root in roots
     )
-
-
-def _refused(machine: Machine, event: int) -> None:
-    """The state at the moment when torch refused to build an optimizer: nothing else may tell it."""
-    recorder = machine.recorder
-    recorder.stock.take()
-    recorder.steps.append(recorder.stock.step("optimizer-built", event if event >= 0 else None, None, {}))
 
 
 def extended(machine: Machine, optimizer: Optimizer, group: Value) -> None:
@@ -204,26 +197,22 @@ def written(machine: Machine, container: Value, key: Value, value: Value) -> Non
 
 
 def guessed(machine: Machine, name: str, call: Call) -> Optimizer | None:
-    """The optimizer that an unknown class or function seems to make: it is called like one, and is given
-    parameters, groups or a model. None where it does not look so.
+    """The optimizer that an unknown class or function seems to make: it is called like one and is given
+    parameters, groups or a model, or it is given parameters and a rate. None where it does not look so.
     """
-    last = re.split(r"[.(\[]", name.replace("...", ""))[-1] if _CLASS.search(name) else name
-    is_class = bool(_CLASS.search(last))
-    if not is_class and (not _MAKER.search(name) or _NO_MAKER.search(name.rpartition(".")[2])):
-        return None
+    found = None if name.endswith(")") else _CLASS.search(name)
     arguments = [*call.args, *call.kwargs.values()]
     given = next((value for value in arguments if _holds_parameters(value)), None)
+    rated = given is not None and "lr" in call.kwargs
+    if not found and not rated and (not _MAKER.search(name) or _NO_MAKER.search(name.rpartition(".")[2])):
+        return None
     if given is None and not any(isinstance(value, (Module, Class, Instance)) for value in arguments):
         return None
-    optimizer = Optimizer(last.rpartition(".")[2] if is_class else "Optimizer", [])
-    if given is None:
-        optimizer.groups, optimizer.complete = [], False
-        built(machine, optimizer)
-    else:
-        rate = call.kwargs.get("lr", Unknown(f"{text_of(optimizer)}.lr"))
-        fill(machine, optimizer, given, {"lr": rate})
-        optimizer.complete = optimizer.complete and is_class
-        built(machine, optimizer)
+    optimizer = Optimizer(found.group() if found else "Optimizer", [], complete=False)
+    if given is not None:
+        fill(machine, optimizer, given, {"lr": call.kwargs.get("lr", Unknown("lr"))})
+        optimizer.complete = optimizer.complete and (rated or bool(found))
+    built(machine, optimizer)
     return optimizer
 
 

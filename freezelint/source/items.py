@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import groups, tensors
+from freezelint.source import groups, modules, tensors
 from freezelint.source.describing import text_of
 from freezelint.source.signals import RaisedSignal
 from freezelint.source.values import (
@@ -29,6 +29,12 @@ def get_item(machine: Machine, owner: Value, key: Value) -> Value:
         return _of_module(machine, owner, key)
     if isinstance(owner, Tensor):
         return machine.derived(owner)
+    if isinstance(owner, Library) and owner.name.endswith(".__dict__"):
+        name = key.hint if isinstance(key, Unknown) else key
+        return machine.get(Library(owner.name.removesuffix(".__dict__")), name) if isinstance(name, str) else owner
+    members = owner.namespace.get("__members__") if isinstance(owner, Class) else None
+    if isinstance(members, dict) and _plain(key):
+        return members.get(key, Unknown(f"{text_of(owner)}[{text_of(key)}]"))
     if isinstance(owner, (Class, Library)):
         return owner  # `list[int]`, `Optional[Module]`
     if isinstance(owner, Unknown):
@@ -97,9 +103,14 @@ def _of_module(machine: Machine, owner: Module, key: Value) -> Value:
         except TypeError:
             return Unknown(f"{text_of(owner)}[…]")
         part = Module(owner.class_name, owner.library, role=owner.role, bases=owner.bases, open=owner.open)
-        # A slice of a Sequential is numbered anew; its modules stay where they are, too.
-        part.children = {str(i): owner.children[name] for i, name in enumerate(chosen)}
+        # A slice of a Sequential keeps the names, one of a list is numbered anew. The modules stay where they
+        # are, too.
+        kept = "Sequential" in {owner.class_name, *owner.bases}
+        part.children = {
+            name if kept else str(position): owner.children[name] for position, name in enumerate(chosen)
+        }
         part.built = machine.location()
+        modules.set_apart(part)
         return part
     if owner.open or isinstance(key, Unknown):
         return Unknown(f"{text_of(owner)}[{text_of(key)}]")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Longer texts and containers are not made.
 LONGEST = 100_000
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
-_ITERABLE = (list, tuple, dict, set, frozenset, str, bytes, range, deque, *_VIEWS)
+_VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_ITERABLE: tuple[Any, ...] = (list, tuple, dict, set, frozenset, str, bytes, range, deque, *_VIEWS)
 _PLAIN = (str, int, float, complex, bool, bytes, type(None))
 
 
@@ -118,8 +118,9 @@ def is_plain(value: Value, budget: int = 2000) -> bool:
 
 
 def computed(machine: Machine, text: str, compute: Callable[..., Any], *values: Value) -> Value:
-    """What a function of Python gives for plain values; a tensor for tensors; where some are unknown an unknown
-    one, with the hint that follows from theirs."""
+    """What a function of Python gives for plain values; a tensor for tensors; where some are unknown an
+    unknown one, with the hint that follows from theirs.
+    """
     tensors = [value for value in values if isinstance(value, Tensor)]
     if tensors:
         return machine.derived(*tensors)

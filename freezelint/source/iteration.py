@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freezelint.source.describing import text_of
 from freezelint.source.values import (
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 # Modules that count as empty without children, and that can be run through.
 COUNTED = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
-_PLAIN_ITERABLES = (list, tuple, dict, set, frozenset, range, deque, *_VIEWS)
+_VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_PLAIN_ITERABLES: tuple[Any, ...] = (list, tuple, dict, set, frozenset, range, deque, *_VIEWS)
+_PLAIN_SEQUENCES: tuple[Any, ...] = (str, bytes, *_PLAIN_ITERABLES)
 _EARLY = 2
 _MOST_PASSES = 2000
 # Of a list that is run through with training steps inside (folds, seeds) this many elements.
@@ -78,19 +79,19 @@ def iterate(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
         yield from _consume(machine, value, consumer)
     elif isinstance(value, dict):
         yield from list(value)
-    elif isinstance(value, (list, tuple, set, frozenset, str, bytes, deque, *_VIEWS)):
-        yield from list(value)
     elif isinstance(value, range):
         yield from islice(value, _MOST_PASSES)
+    elif isinstance(value, _PLAIN_SEQUENCES):
+        yield from list(value)
     elif isinstance(value, Module):
         yield from _children(machine, value, consumer)
     elif isinstance(value, Repeat):
-        yield from (value.element(position) for position in range(_EARLY))
+        yield from _some(machine, (value.element(position) for position in range(_EARLY)))
     elif isinstance(value, Tensor) and not isinstance(value, Parameter):
-        yield from (machine.derived(value) for _ in range(_EARLY))
+        yield from _some(machine, (machine.derived(value) for _ in range(_EARLY)))
     elif isinstance(value, Class) and isinstance(value.namespace.get("__members__"), dict):
         yield from list(value.namespace["__members__"].values())
-    elif isinstance(value, (Class, Library)):
+    elif isinstance(value, Class):
         return
     else:
         yield from _defined(machine, value, consumer)
@@ -130,7 +131,16 @@ def _defined(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
             return
     if value is None or isinstance(value, (int, float, Optimizer)):
         return
-    yield from (Unknown(f"{text_of(value)}[{position}]") for position in range(_EARLY))
+    yield from _some(machine, (Unknown(f"{text_of(value)}[{position}]") for position in range(_EARLY)))
+
+
+def _some(machine: Machine, values: Iterator[Value]) -> Iterator[Value]:
+    """Some elements of what may have more."""
+    machine.inexact += 1
+    try:
+        yield from values
+    finally:
+        machine.inexact -= 1
 
 
 def unrolled(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
@@ -146,9 +156,9 @@ def passes(machine: Machine, iterable: Value, node: ast.For | ast.AsyncFor) -> I
         if isinstance(iterable, range):
             yield from _counted(machine, loop, iterable)
         elif isinstance(iterable, Repeat):
-            yield from _repeated(machine, loop, iterable, node)
+            yield from _some(machine, _repeated(machine, loop, iterable, node))
         elif isinstance(iterable, Unknown) and isinstance(iterable.hint, range):
-            yield from _counted(machine, loop, iterable.hint)
+            yield from _some(machine, _counted(machine, loop, iterable.hint))
         elif isinstance(iterable, (Unknown, Tensor)):
             yield from machine.iterate(iterable)
         else:
@@ -212,7 +222,7 @@ def turns(machine: Machine, node: ast.While) -> Iterator[None]:
             if truth is False or (truth is None and turn >= _EARLY):
                 return
             machine.frame.node = node
-            yield
+            yield from (None,) if truth else _some(machine, iter((None,)))
     finally:
         machine.loops.remove(loop)
 

@@ -27,7 +27,9 @@ from freezelint.source.values import (
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
-_TENSORS = frozenset({"torch.Tensor", "torch.FloatTensor", "torch.cuda.FloatTensor", "torch.autograd.Variable"})
+_TENSORS = frozenset(
+    {"torch.Tensor", "torch.FloatTensor", "torch.cuda.FloatTensor", "torch.autograd.Variable"}
+)
 _PARAMETERS = frozenset({"torch.nn.Parameter", "torch.nn.UninitializedParameter"})
 _ITERATORS = frozenset(f"collections.abc.{name}" for name in ("Iterator", "Iterable", "Generator"))
 _SCHEDULES = frozenset({"LRScheduler", "_LRScheduler"})
@@ -100,7 +102,11 @@ def _module(machine: Machine, module: Module, name: str) -> bool | None:
 
 
 def _own(module: Module) -> frozenset[str]:
-    return bases_of(module.class_name) if module.cls is None and module.library == "torch" else frozenset({"Module"})
+    return (
+        bases_of(module.class_name)
+        if module.cls is None and module.library == "torch"
+        else frozenset({"Module"})
+    )
 
 
 def _tensor(tensor: Tensor, name: str) -> bool | None:

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freezelint.evidence import Limit, Location
-from freezelint.source import attributes, calls, expressions, iterables, iteration, statements, tensors
+from freezelint.source import attributes, calls, expressions, iterables, iteration, open_ends, statements, tensors
 from freezelint.source.describing import text_of
 from freezelint.source.files import SourceFile
+from freezelint.source.packages import is_installed
 from freezelint.source.paths import Decisions
 from freezelint.source.project import Project
 from freezelint.source.recorder import Recorder
 from freezelint.source.signals import BudgetError
-from freezelint.source.values import Call, Function, Items, Module, Namespace, Scope, Tensor, Unknown, Value
+from freezelint.source.values import Call, Function, Library, Module, Namespace, Scope, Tensor, Unknown, Value
 from freezelint.source.vocabulary import vocabulary
 
 # Expressions and statements that one run may evaluate.
@@ -65,6 +66,7 @@ class Machine:
         self.conditional: int = 0  # conditions of unknown outcome around the current statement
         self.ticks = 0
         self.loops: list[iteration.Loop] = []
+        self.inexact = 0  # loops that are running of which nobody knows the number of passes
         self.forwarding: list[Module] = []  # modules whose call is running
         self.mode_events: list[int] = []  # the event of the `train()` or `eval()` that is running
         self.early: dict[int, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
@@ -143,6 +145,10 @@ class Machine:
 
     def has(self, owner: Value, name: str) -> bool | None:
         """Whether `owner` has the attribute; None where nobody knows."""
+        if isinstance(owner, Module) and owner.open and not open_ends.is_established(self, owner, name):
+            return None
+        if isinstance(owner, Library) and not is_installed(owner.name):
+            return None
         found = attributes.get(self, owner, name)
         if found is attributes.ABSENT:
             return None if attributes.is_open(owner) else False
@@ -169,6 +175,8 @@ class Machine:
     def truth(self, value: Value) -> bool | None:
         """Whether the value counts as true; None where nobody knows."""
         if isinstance(value, (Unknown, Tensor, iteration.Repeat)):
+            return None
+        if isinstance(value, Library) and not is_installed(value.name):
             return None
         if isinstance(value, Module):
             return bool(value.children) if value.class_name in iteration.COUNTED else True

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from freezelint.evidence import FreezeMiss
 from freezelint.source import resolved
 from freezelint.source.freeze_plans import GIVING, Guard, Loop, Plan, Write, plan_of
 from freezelint.source.iteration import COUNTED, Repeat
+from freezelint.source.open_ends import may_hold_more
 from freezelint.source.surroundings import surroundings_at
 from freezelint.source.values import Items, Module, Parameter, Tensor, Unknown, Value
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 # "other" tests are on what the loop is not about, and of "unclear" passes nobody knows.
 _Verdict = Literal["pattern", "count", "empty", "other", "unclear"]
 _MOST_SOUGHT = 64
+_ABSTRACT = re.compile(r"Base|Mixin|Abstract|Interface")
 
 
 class Misses:
@@ -36,6 +39,7 @@ class Misses:
         self.frozen: list[Parameter] = []  # those that False was written to, in order
         self.unclear = 0  # things that may have written a flag
         self.active: list[Watch] = []
+        self.claims: dict[tuple[str, int, str], Any] = {}  # what is known of the words at a line
         self._plans: dict[int, Plan | None] = {}
         self._given: dict[int, tuple[Module, str]] = {}  # by id of the call: `model.parameters()`
 
@@ -69,8 +73,13 @@ class Misses:
         """Watch a loop that begins; None where it is not there to freeze."""
         frame = self._machine.frame
         if id(node) not in self._plans:
+            lines = frame.file.lines[node.lineno - 1 : node.end_lineno]
             around = frame.function.node if frame.function is not None else None
-            self._plans[id(node)] = plan_of(node, around or self._machine.project.tree(frame.file))
+            self._plans[id(node)] = (
+                plan_of(node, around or self._machine.project.tree(frame.file))
+                if any("requires_grad" in line for line in lines)
+                else None
+            )
         plan = self._plans[id(node)]
         if plan is None or any(watch.frame is frame and watch.about_models for watch in self.active):
             return None
@@ -178,7 +187,7 @@ class Watch:
         words = [value for value in self._sought if isinstance(value, str)]
         guard = next(iter(self._failed.values()))
         self._certain_if(bool(words or numbers) and self._is_known(self._sought))
-        test = resolved.source(self.machine, guard.node.test, opposite=not guard.side)
+        test = resolved.source(self.machine, guard.test, opposite=not guard.side)
         self._record("pattern" if words else "count", test, tuple(dict.fromkeys(words)))
 
     def _without_parameters(self) -> None:
@@ -202,7 +211,9 @@ class Watch:
             self._sliced_away(header, header.slice)
 
     def _sliced_away(self, header: ast.Subscript, part: ast.Slice) -> None:
-        bounds = [resolved.value(self.machine, bound) for bound in (part.lower, part.upper) if bound is not None]
+        bounds = [
+            resolved.value(self.machine, bound) for bound in (part.lower, part.upper) if bound is not None
+        ]
         numbers = [bound for bound in bounds if isinstance(bound, int)]
         if part.lower is None or any(bound is None or bound == 0 for bound in bounds):
             return
@@ -241,7 +252,7 @@ class Watch:
         if modules is None:
             modules = [module for module, _ in receivers]
         parameters = [] if reason == "no-parameters" else list(self._gone_over(receivers))
-        self.certain = self.certain and not any(root.is_open for root in self._roots(modules, parameters))
+        self.certain = self.certain and not any(map(is_unfinished, self._roots(modules, parameters)))
         write = self.plan.writes[0].node
         record(
             self.machine,
@@ -302,8 +313,20 @@ def is_placeholder(module: Module) -> bool:
     return module.class_name == "Identity" or (module.class_name in COUNTED and not module.children)
 
 
+def is_unfinished(module: Module) -> bool:
+    """Whether it may have parameters that nobody knows."""
+    return module.is_open or may_hold_more(module) or _is_for_subclasses(module)
+
+
+def _is_for_subclasses(module: Module) -> bool:
+    """Whether its class, of which the script makes no object itself, is there to be completed by others."""
+    if module.cls is None or module.built is not None:
+        return False
+    return module.cls.find("forward") is None or bool(_ABSTRACT.search(module.cls.name))
+
+
 def _is_bare(module: Module) -> bool:
-    return not module.is_open and not any(True for _ in module.own_and_below())
+    return not is_unfinished(module) and not any(True for _ in module.own_and_below())
 
 
 def _parts(value: Value, depth: int = 3) -> Iterator[Value]:

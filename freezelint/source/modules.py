@@ -1,18 +1,17 @@
-"""Modules as a script changes them: attributes written and removed, children put in place, open ends touched."""
+"""Modules as a script changes them: attributes written, children put in place, open ends touched."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.checks.freezes.misspelt_requires_grad import is_misspelling
 from freezelint.evidence import Role
+from freezelint.source.open_ends import makes_module, rest_of, unknown_child
 from freezelint.source.operators import known
+from freezelint.source.snapshot import held_by
 from freezelint.source.torch_classes import bases_of
 from freezelint.source.values import (
     MISSING,
-    Intrinsic,
     Module,
     NormSettings,
     Parameter,
@@ -26,51 +25,20 @@ if TYPE_CHECKING:
 
 _DROPPING = ("Dropout", "DropPath", "StochasticDepth")
 _NORMALISING = ("LayerNorm", "GroupNorm", "RMSNorm")
-# What an open module stands for in lists of parameters, and in lists of modules.
-_REST = "*"
-_REST_MODULE = "*module"
 _ADDED = "*added"
-
-# An unknown value with such a text was made by something that makes modules.
-_MAKES_MODULE = re.compile(
-    r"(^|[._])([A-Z]\w*|\w*(model|net|network|encoder|decoder|backbone|head|layer|block|module|from_pretrained|"
-    r"from_config|conv|norm|embed(ding)?s?|attention|attn|mlp|resnet\w*|vit\w*|bert))\([^()]*.*\)$"
-)
-_MAKES_OTHER = re.compile(
-    r"(Config|Tokenizer\w*|Processor|Extractor|Criterion|Metric|Accuracy|Dataset|Loader|Logger|Writer|Scheduler|Optimizer|"
-    r"Transform|Compose|Args|Namespace|Path|Dict|Enum|Counter|Meter|Lock|Queue|Sampler|Generator|Scaler|Score|AUROC|"
-    r"Matrix|Parser|Thread|Event|Exception|Error|Device|Tensor|Size)(\.\w+)*\("
-)
-_HOLDS_OTHER = re.compile(
-    r"tokeni[sz]er|processor|config|cfg|args|transform|logger|metric|accuracy|acc$|f1|auc|loss|criterion|scheduler|optim|"
-    r"dataset|loader|device|dtype|path|dir$|name$|size|num_|_dim$|mask|index|idx"
-)
-# Attributes that are no modules, by name: methods, numbers, settings.
-_VERBS = (
-    "get_", "set_", "is_", "has_", "num_", "n_", "count_", "save", "load", "push_", "print", "log", "freeze", "unfreeze",
-    "enable", "disable", "init", "reset", "update", "add_", "remove_", "apply_", "prepare", "resize", "tie_", "merge",
-    "encode_", "decode_", "forward", "extract_", "predict", "compute", "generate", "sample", "inference", "embed_",
-    "train_", "fit", "loss_", "build", "make_", "create_", "register", "configure", "on_", "to_", "from_", "use_",
-)  # fmt: skip
-_PLAIN = frozenset(
-    {
-        *("config", "device", "dtype", "hidden_size", "hidden_dim", "embed_dim", "in_features", "out_features", "num_classes"),
-        *("in_channels", "out_channels", "hparams", "name", "loss", "current_epoch", "global_step", "p", "dim", "eps"),
-        *("encode", "decode", "freeze", "unfreeze", "generate", "predict", "extract", "momentum", "kernel_size", "stride"),
-        *("weights", "bias_k", "default_cfg", "pretrained_cfg", "automatic_optimization", "logger", "trainer", "requires_grad"),
-    }
-)
-_PARAMETERS = re.compile(r"(weight|bias|pos_embed|cls_token|class_embedding|positional_embedding|logit_scale)$")
-_RUNNING = ("encode", "decode", "forward", "extract", "predict", "compute", "generate", "sample", "inference", "embed")
-_LOOKING = ("get_", "is_", "has_", "num_", "n_", "count_", "save", "print", "log", "push_")
+_DISPLACED = "*displaced"
 
 
-# -- what a module is -----------------------------------------------------------------------------------------
+# -- what a module is ------------------------------------------------------------------------------
 
 
 def constructed(machine: Machine, module: Module) -> None:
     """A constructor of the module has run: that of a library's class, or that of the script's."""
-    names = [module.class_name] if module.cls is None else [one.name.rpartition(".")[2] for one in module.cls.libraries()]
+    names = (
+        [module.class_name]
+        if module.cls is None
+        else [one.name.rpartition(".")[2] for one in module.cls.libraries()]
+    )
     module.bases = module.bases.union(*(bases_of(name) for name in names))
     settle(module)
     for name, parameter in module.parameters.items():
@@ -91,7 +59,9 @@ def settle(module: Module) -> None:
         module.norm.affine = bool(module.parameters)
     if module.role == "dropout" and module.dropout is None:
         rate = known(module.attributes.get("p", module.attributes.get("drop_prob", MISSING)))
-        module.dropout = float(rate) if isinstance(rate, (int, float)) and not isinstance(rate, bool) else None
+        module.dropout = (
+            float(rate) if isinstance(rate, (int, float)) and not isinstance(rate, bool) else None
+        )
 
 
 def role_of(module: Module) -> Role:
@@ -108,37 +78,7 @@ def role_of(module: Module) -> Role:
     return "plain"
 
 
-# -- parameters and modules, unknown ones included ------------------------------------------------------------
-
-
-def rest_of(module: Module) -> Parameter:
-    """The one parameter that stands for all that nobody knows of an open module."""
-    found = module.attributes.get(_REST)
-    if not isinstance(found, Parameter):
-        origin = module.attributes.get("origin")
-        found = Parameter(requires_grad=None, built=module.built, text="*", gradient="unknown")
-        found.origin = origin if origin in ("pretrained", "fresh") else "unknown"
-        module.attributes[_REST] = found
-    return found
-
-
-def rest_module(module: Module) -> Module:
-    """The one module that stands for all children that nobody knows of an open module."""
-    found = module.attributes.get(_REST_MODULE)
-    if not isinstance(found, Module):
-        found = open_module(module, "Module")
-        found.attributes[_REST] = rest_of(module)
-        module.attributes[_REST_MODULE] = found
-    return found
-
-
-def open_module(around: Module, class_name: str) -> Module:
-    """A module of a class that nobody knows, in another one."""
-    made = Module(class_name, "", role="container", open=True, bases=frozenset({"Module"}), built=around.built)
-    made.training, made.training_cause = around.training, around.training_cause
-    if "origin" in around.attributes:
-        made.attributes["origin"] = around.attributes["origin"]
-    return made
+# -- parameters and modules, unknown ones included -------------------------------------------------
 
 
 def parameters_below(module: Module) -> list[Parameter]:
@@ -161,18 +101,20 @@ def wholly_frozen(module: Module) -> bool | None:
     return None if None in flags or module.is_open else True
 
 
-# -- writing --------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 
 def write(machine: Machine, module: Module, name: str, value: Value) -> None:
     """`module.name = value`, as `nn.Module.__setattr__` does it."""
-    if isinstance(value, Unknown) and (module.children.get(name) is not None or _makes_module(name, value)):
-        value = value.hint if isinstance(value.hint, Module) else _unknown_child(module, value)
+    if isinstance(value, Unknown) and (module.children.get(name) is not None or makes_module(name, value)):
+        value = value.hint if isinstance(value.hint, Module) else unknown_child(module, value)
     if isinstance(value, Parameter):
         _put_parameter(machine, module, name, value)
     elif isinstance(value, Module):
         put_child(machine, module, name, value)
     elif value is None and (name in module.children or name in module.parameters):
+        keep_places(machine, module.children.get(name) or module)
+        displace(machine, module.children.get(name))
         table: dict[str, Value] = module.children if name in module.children else module.parameters
         table[name] = None
     elif name == "training":
@@ -188,6 +130,9 @@ def write(machine: Machine, module: Module, name: str, value: Value) -> None:
 def put_child(machine: Machine, module: Module, name: str, child: Module) -> None:
     """Put a child in place; an event, unless the module is just being constructed."""
     existed = module.children.get(name) is not None or module.parameters.get(name) is not None
+    if existed:
+        keep_places(machine, module.children.get(name) or module)
+        displace(machine, module.children.get(name))
     if name not in module.children:
         module.attributes.setdefault(_ADDED, set()).add(name)
     module.children[name] = child
@@ -205,6 +150,37 @@ def put_child(machine: Machine, module: Module, name: str, child: Module) -> Non
     child.assigned = index if index >= 0 else child.assigned
 
 
+def keep_places(machine: Machine, module: Module) -> None:
+    """What is about to be exchanged may live on in an optimizer: where it was is written down before."""
+    recorder = machine.recorder
+    if recorder.optimizers:
+        unplaced = {id(p) for _, p in module.own_and_below()} - set(recorder.stock.paths)
+        if any(id(p) in unplaced for optimizer in recorder.optimizers for p in held_by(optimizer)):
+            recorder.stock.take()
+
+
+def displace(machine: Machine, child: Module | None) -> None:
+    """The child leaves its place: it is no model of its own, unless it runs (`returned`)."""
+    if child is None:
+        return
+    gone = {id(inner): inner for _, inner in child.walk()}
+    recorder = machine.recorder
+    recorder.made = [module for module in recorder.made if id(module) not in gone]
+    for inner in gone.values():
+        set_apart(inner)
+
+
+def set_apart(module: Module) -> None:
+    """The module is made of parts of another one: it is no model of its own, unless it runs (`returned`)."""
+    module.attributes[_DISPLACED] = True
+
+
+def returned(machine: Machine, module: Module) -> None:
+    """A module runs on its own: should it have left another one before, it is a model now."""
+    if module.attributes.pop(_DISPLACED, False):
+        machine.recorder.made.append(module)
+
+
 def added_to(module: Module) -> frozenset[str]:
     """The children that the script has put under names that the module did not have."""
     return frozenset(module.attributes.get(_ADDED, ()))
@@ -212,6 +188,8 @@ def added_to(module: Module) -> frozenset[str]:
 
 def _put_parameter(machine: Machine, module: Module, name: str, parameter: Parameter) -> None:
     existed = module.parameters.get(name) is not None
+    if existed:
+        keep_places(machine, module)
     module.parameters[name] = parameter
     module.children.pop(name, None)
     module.attributes.pop(name, None)
@@ -230,7 +208,11 @@ def _note_setting(machine: Machine, module: Module, name: str, value: Value) -> 
     """A plain attribute that looks like a freeze, or changes how a norm layer works."""
     if name in ("requires_grad", "requires_grad_") or is_misspelling(name):
         _no_effect(machine, module, name, value)
-    elif module.norm is not None and "_NormBase" in module.bases and name in ("momentum", "track_running_stats"):
+    elif (
+        module.norm is not None
+        and "_NormBase" in module.bases
+        and name in ("momentum", "track_running_stats")
+    ):
         index = machine.recorder.event("norm-set", modules=[module], key=name, name=name, value=_shown(value))
         module.norm.set_by = index if index >= 0 else None
         _set_norm(machine, module.norm, name, value)
@@ -244,12 +226,6 @@ def _no_effect(machine: Machine, module: Module, name: str, value: Value) -> Non
     machine.recorder.event(
         "no-effect", modules=[module], parameters=parameters, key=name, name=name, value=_shown(value)
     )
-
-
-def wrote_on_parameter(machine: Machine, parameter: Parameter, name: str, value: Value) -> None:
-    """An attribute that torch does not know was written on a parameter."""
-    if name == "requires_grad_" or is_misspelling(name):
-        machine.recorder.event("no-effect", parameters=[parameter], key=name, name=name, value=_shown(value))
 
 
 def _shown(value: Value) -> str:
@@ -267,72 +243,14 @@ def _set_norm(machine: Machine, norm: NormSettings, name: str, value: Value) -> 
 
 def removed(machine: Machine, module: Module, name: str) -> None:
     """`del module.name`."""
-    tables: tuple[dict[str, Value], ...] = (module.children, module.parameters, module.buffers, module.attributes)
+    keep_places(machine, module.children.get(name) or module)
+    displace(machine, module.children.get(name))
+    tables: tuple[dict[str, Value], ...] = (
+        module.children,
+        module.parameters,
+        module.buffers,
+        module.attributes,
+    )
     for table in tables:
         table.pop(name, None)
     settle(module)
-
-
-# -- open ends ------------------------------------------------------------------------------------------------
-
-
-def _makes_module(name: str, value: Unknown) -> bool:
-    made = _MAKES_MODULE.search(value.text)
-    return bool(made) and not _MAKES_OTHER.search(value.text) and not _HOLDS_OTHER.search(name.lower())
-
-
-def _unknown_child(module: Module, value: Unknown) -> Module:
-    """What a constructor that nobody knows has made, as a module of which nothing is known."""
-    name = value.text.partition("(")[0].rpartition(".")[2]
-    made = value.attributes.get(_REST_MODULE)
-    if not isinstance(made, Module):
-        made = value.attributes[_REST_MODULE] = open_module(module, name or "Module")
-        made.training, made.training_cause = True, None
-    return made
-
-
-def touched(machine: Machine, module: Module, name: str) -> Value:
-    """An attribute of an open module that nobody has seen so far: a child, unless its name tells otherwise."""
-    if name in _PLAIN or name.startswith(_VERBS):
-        return _unseen(module, name)
-    if _PARAMETERS.search(name):
-        made = Parameter(requires_grad=None, built=module.built, text="*", gradient="unknown")
-        made.origin = rest_of(module).origin
-        module.parameters[name] = made
-        return made
-    child = open_module(module, name)
-    module.children[name] = child
-    return child
-
-
-def _unseen(module: Module, name: str) -> Value:
-    """A method or a setting of a class that nobody knows."""
-    text = f"{module.name or module.class_name}.{name}"
-    settings = module.attributes.setdefault("*settings", {})
-    if name not in settings:
-        calls = name not in _PLAIN or name in ("encode", "decode", "freeze", "unfreeze", "generate", "predict", "extract")
-        settings[name] = Intrinsic(name, _unseen_method(module, name, text)) if calls else Unknown(text)
-    return settings[name]
-
-
-def _unseen_method(module: Module, name: str, text: str) -> Callable[..., Value]:
-    from freezelint.source import escapes, forwards
-
-    def run(machine: Machine, call: Value) -> Value:
-        if name.startswith(_RUNNING):
-            return forwards.run_unread(machine, module, call)
-        if not name.startswith(_LOOKING):
-            escapes.escaped(machine, [module], name)
-            for rest in (rest_of(inner) for _, inner in module.walk() if inner.open):
-                rest.requires_grad = None
-        return Unknown(f"{text}(…)")
-
-    return run
-
-
-def is_established(module: Module, name: str) -> bool:
-    """Whether an open module is known to have the attribute."""
-    tables: Iterator[dict[str, Value]] = iter(
-        (module.children, module.parameters, module.buffers, module.attributes)
-    )
-    return any(name in table for table in tables) or (module.cls is not None and module.cls.find(name) is not None)

@@ -1,5 +1,6 @@
-"""Methods of plain values: strings, lists, dicts, sets, numbers. Python itself runs them, once it is sure that the
-result is small and that nothing unknown has a say in it."""
+"""Methods of plain values: strings, lists, dicts, sets, numbers. Python itself runs them, once it is sure
+that the result is small and that nothing unknown has a say in it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,17 @@ from freezelint.source.describing import text_of
 from freezelint.source.iterables import LONGEST, combined_hint, elements, in_order, is_plain, keys_of
 from freezelint.source.operators import known
 from freezelint.source.signals import BudgetError, RaisedSignal, Signal
-from freezelint.source.values import MISSING, Call, Function, Intrinsic, Method, Native, Tensor, Unknown, Value
+from freezelint.source.values import (
+    MISSING,
+    Call,
+    Function,
+    Intrinsic,
+    Method,
+    Native,
+    Tensor,
+    Unknown,
+    Value,
+)
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -21,8 +32,9 @@ if TYPE_CHECKING:
 _WIDENING = ("ljust", "rjust", "center", "zfill", "expandtabs", "to_bytes", "format", "format_map")
 _WIDEST = 10_000
 _WIDE = re.compile(r"\d{5}")
-_OF_SETS = ("union", "difference", "intersection", "symmetric_difference", "issubset", "issuperset", "isdisjoint",
-            "update", "difference_update", "intersection_update", "symmetric_difference_update")  # fmt: skip
+_OF_SETS = ("union", "difference", "intersection", "symmetric_difference", "issubset", "issuperset",
+    "isdisjoint", "update", "difference_update", "intersection_update",
+    "symmetric_difference_update")  # fmt: skip
 
 
 def run(machine: Machine, native: Native, call: Call) -> Value:
@@ -40,7 +52,9 @@ def run(machine: Machine, native: Native, call: Call) -> Value:
 
 
 def _text(native: Native, call: Call) -> str:
-    return f"{text_of(native.owner)}.{native.name}({', '.join(text_of(argument) for argument in call.args[:3])})"
+    return (
+        f"{text_of(native.owner)}.{native.name}({', '.join(text_of(argument) for argument in call.args[:3])})"
+    )
 
 
 def _attempt(machine: Machine, owner: Any, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -59,7 +73,7 @@ def _attempt(machine: Machine, owner: Any, name: str, args: list[Value], kwargs:
     return list(result) if hasattr(result, "__next__") else result
 
 
-# -- strings and numbers --------------------------------------------------------------------------------------
+# -- strings and numbers -------------------------------------------------------------------------------------
 
 
 def _of_constant(machine: Machine, native: Native, owner: Any, call: Call) -> Value:
@@ -97,14 +111,14 @@ def _is_too_long(owner: Any, name: str, args: list[Value]) -> bool:
             name.startswith("format") and isinstance(owner, str) and _WIDE.search(owner)
         )
     if name == "replace" and len(lengths) == 2:
-        return owner.count(args[0]) * lengths[1] > LONGEST if type(args[0]) is type(owner) else False
+        return type(args[0]) is type(owner) and owner.count(args[0]) * lengths[1] > LONGEST  # type: ignore[arg-type]
     if name == "join" and args and isinstance(args[0], (list, tuple)):
         parts = [part for part in args[0] if isinstance(part, (str, bytes))]
         return sum(map(len, parts)) + len(owner) * len(parts) > LONGEST
     return False
 
 
-# -- containers -----------------------------------------------------------------------------------------------
+# -- containers ----------------------------------------------------------------------------------------------
 
 
 def _of_list(machine: Machine, native: Native, owner: Any, call: Call) -> Value:
@@ -130,7 +144,7 @@ def _sort(machine: Machine, owner: list[Value], call: Call) -> None:
     """In place. Where nobody knows the order, nobody knows which element is where."""
     backwards = machine.truth(known(call.kwargs.get("reverse", False)))
     values = list(owner)
-    hint = MISSING
+    hint: Value = MISSING
     if backwards is not None:
         keys = keys_of(machine, values, call.kwargs.get("key"))
         hint = combined_hint(keys, lambda plain: in_order(values, plain, bool(backwards)))
@@ -149,7 +163,11 @@ def _of_dict(machine: Machine, native: Native, owner: dict[Value, Value], call: 
         keys = elements(machine, call.args[0], "fromkeys(…)")
         value = call.get(1, "value", None)
         return Unknown(_text(native, call)) if keys is None else _hashed(keys, value)
-    if name in ("get", "pop", "setdefault", "move_to_end") and call.args and isinstance(call.args[0], Unknown):
+    if (
+        name in ("get", "pop", "setdefault", "move_to_end")
+        and call.args
+        and isinstance(call.args[0], Unknown)
+    ):
         hint = call.args[0].hint
         if hint is MISSING or not is_plain(hint):
             return Unknown(_text(native, call))
@@ -198,13 +216,16 @@ def _of_set(machine: Machine, native: Native, owner: Any, call: Call) -> Value:
             owner.add(Unknown("…"))
         return Unknown(_text(native, call))
     together = [*owner, *(value for other in others if other is not None for value in other)]
-    doubtful = any(isinstance(value, Unknown) for value in together) and native.name not in ("union", "update")
+    doubtful = any(isinstance(value, Unknown) for value in together) and native.name not in (
+        "union",
+        "update",
+    )
     result = MISSING if doubtful else _attempt(machine, owner, native.name, [*others], {})
     return Unknown(_text(native, call)) if result is MISSING else result
 
 
 def _generic(machine: Machine, native: Native, owner: Any, call: Call) -> Value:
-    """Any other method: with the values as they are, and functions of the script as ones that Python can call."""
+    """Any other method: with the values as they are, and functions of the script as ones Python can call."""
     name = native.name
     asks = name in ("index", "count", "remove")
     if asks and any(isinstance(value, (Unknown, Tensor)) and value not in owner for value in call.args[:1]):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
 _WAITING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "warns", "assertWarns", "suppress"})
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def is_observed(machine: Machine, statement: ast.stmt) -> bool:
@@ -25,46 +26,21 @@ def is_observed(machine: Machine, statement: ast.stmt) -> bool:
         after = tree.body[tree.body.index(statement) + 1 :]
         if not after or file.position(after[0].lineno)[0] != cell:
             return True
-    return _is_waited_for(tree, statement)
-
-
-def _is_waited_for(tree: ast.Module, statement: ast.stmt) -> bool:
-    around: list[ast.AST] = [tree]
-    while True:
-        inner = next((child for child in _blocks(around[-1]) if _covers(child, statement)), None)
-        if inner is None:
-            return False
-        if inner is statement:
-            break
-        around.append(inner)
-    parent = around[-1]
-    if isinstance(parent, ast.Try) and parent.handlers and statement in parent.body:
+    around = list(_around(tree, statement))
+    if around and isinstance(around[0], ast.Try) and around[0].handlers and statement in around[0].body:
         return True
-    for node in reversed(around):
-        if isinstance(node, _FUNCTIONS):
-            return False
-        if isinstance(node, (ast.With, ast.AsyncWith)) and any(_waits(item) for item in node.items):
-            return True
-    return False
+    return any(
+        _waits(item) for node in around if isinstance(node, (ast.With, ast.AsyncWith)) for item in node.items
+    )
 
 
-def _blocks(node: ast.AST) -> list[ast.AST]:
-    return [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
-
-
-def _covers(node: ast.AST, statement: ast.stmt) -> bool:
-    if node is statement:
-        return True
-    if not hasattr(node, "lineno"):  # a match case
-        return any(_covers(child, statement) for child in _blocks(node))
-    first: int = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
-    last: int = getattr(node, "end_lineno", None) or first
-    return first <= statement.lineno <= last and not _same_line(node, statement)
-
-
-def _same_line(node: ast.AST, statement: ast.stmt) -> bool:
-    """Whether another simple statement stands on the line (`a; b`)."""
-    return not any(True for child in _blocks(node) if hasattr(child, "lineno") or _blocks(child))
+def _around(tree: ast.Module, statement: ast.stmt) -> Iterator[ast.AST]:
+    """The statements around this one, innermost first, within its function."""
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    node: ast.AST | None = parents.get(statement)
+    while node is not None and not isinstance(node, _SCOPES):
+        yield node
+        node = parents.get(node)
 
 
 def _waits(item: ast.withitem) -> bool:

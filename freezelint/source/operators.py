@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from freezelint.source.describing import text_of
+from freezelint.source.packages import is_installed
 from freezelint.source.values import (
     MISSING,
     Class,
@@ -189,7 +190,8 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
     if isinstance(left, (Module, Parameter)) and isinstance(right, (Module, Parameter)):
         if left is right or isinstance(left, Module):
             return (left is right) is isinstance(op, ast.Eq)
-    if isinstance(left, Tensor) or isinstance(right, Tensor):
+    if isinstance(left, (Tensor, Library)) or isinstance(right, (Tensor, Library)):
+        # A name of a library may be a setting: what it is equal to nobody knows.
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         late = any(isinstance(part, Unknown) and part.late for part in (left, right))
@@ -232,6 +234,9 @@ def _identity(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Val
             return Unknown(f"{text_of(left)} {sign} {text_of(right)}", hint, late=one.late)
     if isinstance(left, Library) and isinstance(right, Library):
         return same_library(machine, left, right) is wanted
+    for one in (left, right):
+        if _is_setting(one):
+            return Unknown(f"{text_of(left)} {'is' if wanted else 'is not'} {text_of(right)}")
     return (left is right) is wanted
 
 
@@ -250,7 +255,7 @@ def _membership(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> V
 
 def _contained(machine: Machine, element: Value, container: Value) -> bool | None:
     if isinstance(container, (str, bytes)):
-        return element in container if isinstance(element, type(container)) else None
+        return bool(element in container) if type(element) is type(container) else None  # type: ignore[operator]
     if isinstance(container, range):
         return element in container if isinstance(element, int) else None
     element = _member(element)
@@ -264,7 +269,14 @@ def _contained(machine: Machine, element: Value, container: Value) -> bool | Non
             return True
         if isinstance(one, Library) and isinstance(element, Library) and same_library(machine, one, element):
             return True
-    return None if any(isinstance(one, Unknown) for one in found) else _equal_somewhere(element, found)
+    if any(isinstance(one, Unknown) or _is_setting(one) for one in (element, *found)):
+        return None
+    return _equal_somewhere(element, found)
+
+
+def _is_setting(value: Value) -> bool:
+    """Whether a name comes from a module that was not found: it may stand for anything."""
+    return isinstance(value, Library) and not is_installed(value.name)
 
 
 def _equal_somewhere(element: Value, container: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isclose
 from typing import TYPE_CHECKING
 
-from freezelint.evidence import Location, RateChange
+from freezelint.evidence import Group, Location, RateChange
 from freezelint.source.values import MISSING, Optimizer, Schedule, Unknown, Value
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Rates:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.changes: list[RateChange] = []
+        self.first_groups: dict[int, tuple[Group, ...]] = {}  # as each optimizer was built
         self._known: dict[int, tuple[Value, ...]] = {}
         self._writes: dict[int, Location | None] = {}
 
@@ -73,7 +74,10 @@ def number(value: Value) -> float | None:
         value = value.hint
     if value is MISSING or isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _same(one: Value, two: Value) -> bool | None:

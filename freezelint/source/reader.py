@@ -16,6 +16,7 @@ from typing import Any
 
 from freezelint.evidence import Event, Limit, Trace
 from freezelint.source import entries
+from freezelint.source.all_paths import settled
 from freezelint.source.files import SourceFile
 from freezelint.source.machine import Machine
 from freezelint.source.paths import Decision, Decisions
@@ -99,7 +100,7 @@ class _Reader:
                 break
             found.append(tuple(self._paths(entry)))
         limits = tuple(self._limits.values())
-        return Reading(self._file.path, tuple(found), limits)
+        return Reading(self._file.path, settled(found), limits)
 
     def _paths(self, entry: entries.Entry) -> Iterator[Run]:
         """The usual path, then those with one decision turned round, then with two of these."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from freezelint.evidence import EventKind, Location, Step
-from freezelint.source import rates, snapshot, stepping
+from freezelint.source import bare_statements, claims, misses, no_effects, rates, snapshot, stepping
 from freezelint.source.surroundings import context_here
 from freezelint.source.values import Items, Module, Optimizer, Parameter, Schedule, Value
 
@@ -41,6 +42,7 @@ class Recorder:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self.misses = misses.Misses(machine)
         self.begin()
 
     def begin(self) -> None:
@@ -96,6 +98,8 @@ class Recorder:
         return record
 
     def _append(self, kind: EventKind, location: Location | None, details: dict[str, Any]) -> Record:
+        if kind in ("to-train", "to-eval") and not details.get("name"):
+            details = {**claims.claim_here(self._machine), **details}
         index = len(self.records) if len(self.records) < _MOST else -1
         record = Record(index, kind, location, self.steps_done, not self.forwarded, details=details)
         if index >= 0:
@@ -105,6 +109,7 @@ class Recorder:
     def flag(self, parameters: Iterable[Parameter], value: bool | None, receiver: Module | None = None) -> None:
         """`requires_grad` of these parameters was set; None where nobody knows to what."""
         parameters = list(parameters)
+        self.misses.wrote(parameters, value)
         if not isinstance(value, bool):
             for parameter in parameters:
                 parameter.requires_grad, parameter.cause = None, None
@@ -130,6 +135,8 @@ class Recorder:
     def register(self, optimizer: Optimizer) -> None:
         """An optimizer was built."""
         if optimizer.index < 0 or optimizer not in self.optimizers:
+            if optimizer.index >= 0:  # of an earlier trace, whose events are gone
+                optimizer.built, optimizer.added, optimizer.state_known = None, [], False
             optimizer.index = len(self.optimizers)
             self.optimizers.append(optimizer)
 
@@ -146,6 +153,11 @@ class Recorder:
         optimizer.stepped += 1
         self.begin_step()
 
+    def stopped(self, phase: Literal["backward", "optimizer-built"], event: int | None = None) -> None:
+        """The script fails here, before a step: how far it got."""
+        self.stock.take(everything=True)
+        self.steps.append(self.stock.step(phase, event, None, {}))
+
     def begin_step(self) -> None:
         """What the modules did belongs to the step that is over."""
         self.forwards = 0
@@ -157,8 +169,10 @@ class Recorder:
 
     # -- statements ---------------------------------------------------------------------------------------
 
-    def discarded(self, node: Any, value: Value) -> None:
+    def discarded(self, node: ast.Expr, value: Value, began: bare_statements.Began | None) -> None:
         """An expression statement gave this value, and nothing kept it."""
+        bare_statements.end(self._machine, node, value, began)
 
     def foreign_attribute(self, owner: Value, name: str, value: Value) -> None:
-        """An attribute was written on something that is no module and no parameter."""
+        """An attribute was written on something that is no module."""
+        no_effects.attribute_written(self._machine, owner, name, value)

@@ -20,9 +20,14 @@ _RAISE = frozenset(
 )
 # Classes whose first rate is the one that the group was given.
 _START_AS_GIVEN = frozenset(
-    {"StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts",
-     "MultiplicativeLR", "ReduceLROnPlateau", "SWALR"}
-)  # fmt: skip
+    {
+        *("StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR"),
+        *("CosineAnnealingWarmRestarts", "MultiplicativeLR", "ReduceLROnPlateau", "SWALR"),
+    }
+)
+
+# Where a schedule of transformers keeps how many steps it warms up: no name that a script can use.
+WARM_UP = "warm-up steps"
 
 
 def start(machine: Machine, schedule: Schedule, optimizer: Optimizer) -> None:
@@ -31,7 +36,9 @@ def start(machine: Machine, schedule: Schedule, optimizer: Optimizer) -> None:
         group.setdefault("initial_lr", group.get("lr", Unknown("lr")))
     bases = [group["initial_lr"] for group in optimizer.groups]
     schedule.attributes.update(base_lrs=bases, last_epoch=0, optimizer=optimizer, _step_count=1)
-    if schedule.class_name in ("OneCycleLR", "CyclicLR"):
+    if WARM_UP in schedule.attributes:
+        _warm_up(schedule, optimizer, 0)
+    elif schedule.class_name in ("OneCycleLR", "CyclicLR"):
         _cycles(machine, schedule, optimizer)
     elif schedule.class_name in ("SequentialLR", "ChainedScheduler"):
         _start_inner(schedule, optimizer)
@@ -46,7 +53,9 @@ def advance(machine: Machine, schedule: Schedule, optimizer: Optimizer, epoch: i
     schedule.attributes["last_epoch"] = Unknown("last_epoch", late=True) if epoch is None else epoch
     if lacks_group(schedule, optimizer):
         return "group-missing"
-    if schedule.class_name == "ChainedScheduler":
+    if WARM_UP in schedule.attributes:
+        _warm_up(schedule, optimizer, epoch)
+    elif schedule.class_name == "ChainedScheduler":
         for inner in _inner(schedule):
             advance(machine, inner, optimizer, epoch)
     elif schedule.class_name == "SequentialLR":
@@ -68,9 +77,26 @@ def lacks_group(schedule: Schedule, optimizer: Optimizer) -> bool:
         return any(lacks_group(each, optimizer) for each in current)
     known = schedule.attributes.get("base_lrs")
     rates = schedule.attributes.get("lr_lambdas", known)
-    if schedule.class_name not in _RAISE or not isinstance(known, list) or not isinstance(rates, list):
+    raises = schedule.class_name in _RAISE or WARM_UP in schedule.attributes
+    if not raises or not isinstance(known, list) or not isinstance(rates, list):
         return False
     return len(known) < len(optimizer.groups) and len(rates) < len(optimizer.groups)
+
+
+def _warm_up(schedule: Schedule, optimizer: Optimizer, epoch: int | None) -> None:
+    """Of the schedules of transformers only the warm-up is followed, and the first rate without one."""
+    steps = schedule.attributes[WARM_UP]
+    for group in optimizer.groups:
+        base = number(group.get("initial_lr"))
+        if (
+            base is None
+            or steps is None
+            or epoch is None
+            or (epoch > steps or (epoch == steps and steps > 0))
+        ):
+            group["lr"] = Unknown("lr")
+        else:
+            group["lr"] = base * epoch / steps if steps else base
 
 
 def _forget(optimizer: Optimizer) -> None:

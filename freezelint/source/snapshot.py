@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from freezelint import evidence
@@ -17,8 +18,10 @@ from freezelint.evidence import (
     Step,
 )
 from freezelint.inferring import infer_containers
+from freezelint.source import stepping
+from freezelint.source.rates import number
 from freezelint.source.tensors import leaves
-from freezelint.source.values import MISSING, Module, Optimizer, Parameter, Tensor, Unknown, Value
+from freezelint.source.values import Module, Optimizer, Parameter, Tensor, Value
 
 if TYPE_CHECKING:
     from freezelint.source.recorder import Recorder
@@ -33,12 +36,14 @@ class Stock:
         self._recorder = recorder
         self.trees: list[Module] = []
         self.names: list[str] = []
+        self._passed_over: set[int] = set()  # ids of modules that are no models
         self.described: list[Model] = []
         self.parameters: list[Parameter] = []
         self.ids: dict[int, int] = {}
         self.places: dict[int, tuple[int, str]] = {}  # id of a module -> (model, path)
         self.paths: dict[int, tuple[int, tuple[str, ...]]] = {}  # id of a parameter -> model and paths
         self.leaves: dict[int, tuple[Module, Tensor]] = {}
+        self.leaves_of_steps: list[list[Tensor]] = []
         self.loss_reaches_nothing: bool | None = None
 
     # -- which models there are ---------------------------------------------------------------------------
@@ -55,22 +60,40 @@ class Stock:
         }
         return list({id(module): module for module in made if id(module) not in inside}.values())
 
-    def take(self) -> None:
+    def take(self, *, everything: bool = False) -> None:
         """Find the models that ran, that an optimizer holds, or that something happened to; describe them."""
         wanted = {id(p) for optimizer in self._recorder.optimizers for p in held_by(optimizer)}
         concerned = {id(m) for record in self._recorder.records for m in record.modules.values()}
         concerned |= {id(p) for record in self._recorder.records for p in record.parameters.values()}
-        for root in self.roots():
+        roots = self.roots()
+        self._pass_over(roots)
+        for root in roots:
             if any(tree is root for tree in self.trees) or len(self.trees) >= _MOST_MODELS:
+                continue
+            if id(root) in self._passed_over:
                 continue
             parameters = [parameter for _, parameter in root.own_and_below()]
             modules = [module for _, module in root.walk()]
             if not parameters and not any(module.norm for module in modules):
                 continue
             met = any(id(p) in wanted or id(p) in concerned for p in parameters)
-            if met or any(module.ran is not None or id(module) in concerned for module in modules):
+            if everything or met or any(module.ran is not None or id(module) in concerned for module in modules):
                 self._adopt(root)
         self._describe()
+
+    def _pass_over(self, roots: list[Module]) -> None:
+        """Of several modules around the same layers those that run are models: an architecture whose layers
+        went into another module is none.
+        """
+        running = {id(inner) for root in roots if root.ran is not None for _, inner in root.walk()}
+        for root in roots:
+            inside = [inner for _, inner in root.walk()]
+            if root.ran is not None:
+                self._passed_over.discard(id(root))
+            elif any(id(inner) in running for inner in inside) and all(
+                inner.ran is None or id(inner) in running for inner in inside
+            ):
+                self._passed_over.add(id(root))
 
     def _adopt(self, root: Module) -> None:
         name = unique = root.name or root.class_name.lower()
@@ -93,7 +116,11 @@ class Stock:
         self.described = []
         placed: dict[int, tuple[int, list[str]]] = {}
         for index, root in enumerate(self.trees):
-            modules = list(self._modules(index, root, placed))
+            modules = list(self._modules(index, root))
+            for path, parameter in root.every_place():
+                model, paths = placed.setdefault(id(parameter), (index, []))
+                if model == index:
+                    paths.append(path)
             ids = tuple(dict.fromkeys(p for module in modules for p in module.parameters))
             built = next((self.parameters[i].built for i in ids if self.parameters[i].built), root.built)
             self.described.append(
@@ -102,21 +129,16 @@ class Stock:
         self.paths.update({key: (model, tuple(paths)) for key, (model, paths) in placed.items()})
         self.attached = set(placed)
 
-    def _modules(
-        self, index: int, root: Module, placed: dict[int, tuple[int, list[str]]]
-    ) -> Iterator[evidence.Module]:
+    def _modules(self, index: int, root: Module) -> Iterator[evidence.Module]:
         overriding: list[str] = []
         for path, module in root.walk():
             self.places[id(module)] = (index, path)
             if module.overrides_train:
                 overriding.append(path)
             own: list[int] = []
-            for name, parameter in module.parameters.items():
+            for parameter in module.parameters.values():
                 if parameter is not None:
                     own.append(self.identify(parameter))
-                    model, paths = placed.setdefault(id(parameter), (index, []))
-                    if model == index:
-                        paths.append(f"{path}.{name}" if path else name)
             overridden = any(not outer or path == outer or path.startswith(f"{outer}.") for outer in overriding)
             yield evidence.Module(
                 path,
@@ -225,7 +247,10 @@ class Stock:
         return states
 
     def _optimizer_state(self, optimizer: Optimizer, is_stepping: bool) -> OptimizerState:
-        return OptimizerState(optimizer.index, is_stepping, self.groups(optimizer))
+        state = tuple(map(self.identify, stepping.with_state(optimizer))) if is_stepping else None
+        return OptimizerState(
+            optimizer.index, is_stepping, self.groups(optimizer), complete=optimizer.complete, state=state
+        )
 
     def groups(self, optimizer: Optimizer) -> tuple[Group, ...]:
         """The parameter groups as they are now."""
@@ -246,12 +271,19 @@ class Stock:
         return tuple(found)
 
     def _leaves(self) -> Iterator[GradientLeaf]:
-        held = {id(p) for optimizer in self._recorder.optimizers for p in held_by(optimizer)}
+        self.leaves_of_steps.append([tensor for _, tensor in self.leaves.values()])
         for module, tensor in self.leaves.values():
             model, path = self.places.get(id(module), (None, ""))
             forced = tensor.attributes.get("forced")
-            used = True if id(tensor) in held or tensor.attributes.get("gradient read") else None
-            yield GradientLeaf(model, path, (), used, forced if isinstance(forced, int) else None)
+            yield GradientLeaf(model, path, (), None, forced if isinstance(forced, int) else None)
+
+    def steps(self) -> Iterator[Step]:
+        """The steps, with what has become known since of the inputs that required grad."""
+        held = {id(p) for optimizer in self._recorder.optimizers for p in held_by(optimizer)}
+        for step, tensors in zip(self._recorder.steps, self.leaves_of_steps, strict=True):
+            used = [id(one) in held or bool(one.attributes.get("gradient read")) for one in tensors]
+            leaves = [replace(leaf, used=read) for leaf, read in zip(step.leaves, used, strict=True)]
+            yield replace(step, leaves=tuple(leaves))
 
 
 def unwrapped(module: Module) -> Module:
@@ -292,14 +324,3 @@ def _statistics_moved(module: Module) -> bool | None:
     if ran.training is None or settings.tracks is None:
         return None
     return ran.training and settings.tracks and settings.momentum != 0
-
-
-def number(value: Value) -> float | None:
-    """A number of the script, or what it is unless somebody says otherwise; None where it is not known."""
-    if isinstance(value, Unknown):
-        value = value.hint
-    if value is MISSING or isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value)
-
-

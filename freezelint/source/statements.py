@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import assigning, conditions, functions, imports, iteration, matching
+from freezelint.source import assigning, bare_statements, conditions, functions, imports, iteration, matching
 from freezelint.source.signals import (
     BreakSignal,
     ContinueSignal,
@@ -38,8 +38,9 @@ def execute(machine: Machine, body: list[ast.stmt]) -> None:
 def _expression(machine: Machine, node: ast.Expr) -> None:
     if isinstance(node.value, ast.Constant):
         return
+    began = bare_statements.begin(machine, node)
     value = machine.evaluate(node.value)
-    machine.recorder.discarded(node, value)
+    machine.recorder.discarded(node, value, began)
 
 
 def _assign(machine: Machine, node: ast.Assign) -> None:
@@ -66,6 +67,8 @@ def _delete(machine: Machine, node: ast.Delete) -> None:
 
 def _if(machine: Machine, node: ast.If) -> None:
     taken, known = conditions.choose(machine, node)
+    if machine.recorder.misses.active:
+        machine.recorder.misses.took(node, taken, known)
     machine.conditional += not known
     try:
         machine.execute(node.body if taken else node.orelse)
@@ -75,15 +78,25 @@ def _if(machine: Machine, node: ast.If) -> None:
 
 def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> None:
     iterable = machine.evaluate(node.iter)
-    for value in iteration.passes(machine, iterable, node):
-        machine.frame.node = node
-        assigning.assign(machine, node.target, value)
-        try:
-            machine.execute(node.body)
-        except ContinueSignal:
-            continue
-        except BreakSignal:
-            return
+    watch = machine.recorder.misses.loop(node, iterable)
+    try:
+        for value in iteration.passes(machine, iterable, node):
+            machine.frame.node = node
+            if watch is not None:
+                watch.item(value)
+            assigning.assign(machine, node.target, value)
+            try:
+                machine.execute(node.body)
+            except ContinueSignal:
+                continue
+            except BreakSignal:
+                return
+        if watch is not None:
+            machine.frame.node = machine.frame.statement = node
+            watch.end()
+    finally:
+        if watch is not None:
+            watch.close()
     machine.execute(node.orelse)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from freezelint.reading.surroundings import Source, Surroundings, source_of, surroundings_of
-from freezelint.source.values import MISSING, Unknown
+from freezelint.source.values import MISSING, Class, Instance, Module, Unknown
 
 if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
@@ -21,12 +22,27 @@ class _Names:
     def __getitem__(self, name: str) -> Any:
         from freezelint.source.expressions import look_up
 
-        value = look_up(self._machine, name)
-        if isinstance(value, Unknown):
-            value = value.hint
-        if value is MISSING or not isinstance(value, (str, int, list, tuple, dict, set, frozenset)):
+        value = _plain(look_up(self._machine, name))
+        if value is MISSING:
             raise KeyError(name)
         return value
+
+
+def _plain(value: Any, depth: int = 2) -> Any:
+    """A plain value, or an object of the script as one whose attributes are plain; MISSING for others."""
+    if isinstance(value, Unknown) and value.hint is not MISSING:
+        value = value.hint
+    if isinstance(value, (str, int, list, tuple, dict, set, frozenset)):
+        return value
+    if not depth or not isinstance(value, (Instance, Module, Unknown, Class)):
+        return MISSING
+    found: dict[str, Any] = {}
+    cls = value if isinstance(value, Class) else getattr(value, "cls", None)
+    for ancestor in reversed(cls.mro()) if isinstance(cls, Class) else ():
+        found.update(ancestor.namespace if isinstance(ancestor, Class) else {})
+    found.update(getattr(value, "attributes", {}))
+    plain = {name: _plain(one, depth - 1) for name, one in found.items() if isinstance(name, str)}
+    return SimpleNamespace(**{name: one for name, one in plain.items() if one is not MISSING})
 
 
 def context_here(machine: Machine) -> dict[str, Any]:

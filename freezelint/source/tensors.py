@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from freezelint.source.signals import RaisedSignal
 from freezelint.source.values import Call, Instance, Module, Parameter, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
@@ -102,6 +103,9 @@ def backward(machine: Machine, loss: Value) -> None:
         _unknown_gradients(machine, reached)
     parameters = [leaf for leaf in reached if isinstance(leaf, Parameter)]
     machine.recorder.stock.backward(loss)
+    if isinstance(loss, Tensor) and loss.requires_grad is False and not loss.leaf:
+        machine.recorder.stopped("backward")
+        raise RaisedSignal("RuntimeError")
     machine.recorder.event("backward", parameters=parameters)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 
 _BASES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -41,7 +41,7 @@ _LAZY = re.compile(r"Lazy(\w+)")
 _OF_DIMENSIONS = re.compile(r"([A-Z]\w*?)[123]d")
 
 
-@lru_cache(maxsize=None)
+@cache
 def bases_of(name: str) -> frozenset[str]:
     """The names of the class and of its ancestors among modules."""
     lazy = _LAZY.fullmatch(name)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from freezelint.evidence import Event, Location, Optimizer, Schedule, Trace
+from freezelint.source import schedule_uses
 from freezelint.source.recorder import Record
+from freezelint.source.snapshot import Stock
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -21,14 +23,21 @@ def trace_of(machine: Machine) -> Trace:
             one.index,
             one.name,
             one.class_name,
-            stock.groups(one) if not recorder.steps else _first_groups(machine, one.index),
+            recorder.rates.first_groups.get(id(one)) or _first_groups(machine, one.index),
             one.built,
             tuple(one.added),
+            None if one.state_at_start is None else tuple(map(stock.identify, one.state_at_start)),
         )
         for one in recorder.optimizers
     )
     schedules = tuple(
-        Schedule(one.class_name, one.optimizer.index, one.built)
+        Schedule(
+            one.class_name,
+            one.optimizer.index,
+            one.built,
+            one.stepped,
+            schedule_uses.can_step(machine, one, one.holders),
+        )
         for one in recorder.schedules
         if one.optimizer is not None and one.optimizer.index >= 0
     )
@@ -41,10 +50,11 @@ def trace_of(machine: Machine) -> Trace:
         optimizers=optimizers,
         schedules=schedules,
         events=events,
-        steps=tuple(recorder.steps),
+        steps=tuple(stock.steps()),
         limits=tuple(machine.limits.values()),
         pending_unfreezes=_unfrozen_elsewhere(machine),
         steps_done=recorder.steps_done,
+        rate_changes=tuple(recorder.rates.changes),
     )
 
 
@@ -68,8 +78,18 @@ def _event(machine: Machine, record: Record) -> Event:
         optimizer=None if record.optimizer is None else record.optimizer.index,
         steps_before=record.steps_before,
         before_forward=record.before_forward,
-        **record.details,
+        **(record.details | _place(stock, record)),
     )
+
+
+def _place(stock: Stock, record: Record) -> dict[str, Any]:
+    """A replacement is named by the path of what was put in place, which is known once its model is."""
+    if record.kind != "replaced" or record.details.get("value") == "assigned":
+        return {}
+    places = [stock.places[identity][1] for identity in record.modules if identity in stock.places]
+    for parameter in () if record.modules else record.parameters:
+        places.extend(stock.paths.get(parameter, (None, ()))[1][:1])
+    return {"name": places[0]} if places else {}
 
 
 def _unfrozen_elsewhere(machine: Machine) -> tuple[Location, ...]:

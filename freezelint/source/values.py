@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from freezelint.evidence import Group, Location, Origin, Role
+from freezelint.evidence import Location, Origin, Role
 
 if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
@@ -129,15 +130,20 @@ class Class:
 
     def mro(self) -> list[Value]:
         """The class and its ancestors, in the order in which attributes are looked up."""
+        return list(self._ancestry)
+
+    @cached_property
+    def _ancestry(self) -> tuple[Value, ...]:
         found: list[Value] = [self]
         for base in self.bases:
-            found.extend(base.mro() if isinstance(base, Class) else [base])
-        # Of a class met twice the last place counts, as in a diamond.
-        return list(reversed(dict.fromkeys(reversed(found))))
+            found.extend(base._ancestry if isinstance(base, Class) else [base])
+        # Of a class met twice the last place counts, as in a diamond. By identity: a base may be any value.
+        met: dict[int, Value] = {id(base): base for base in reversed(found)}
+        return tuple(reversed(met.values()))
 
     def find(self, name: str, after: Class | None = None) -> tuple[Value, Class] | None:
         """The attribute of this name and the class that defines it; `after` starts behind that class."""
-        classes = self.mro()
+        classes = self._ancestry
         start = classes.index(after) + 1 if after in classes else 0
         for cls in classes[start:]:
             if isinstance(cls, Class) and name in cls.namespace:
@@ -146,12 +152,12 @@ class Class:
 
     def libraries(self) -> list[Library]:
         """The classes of installed libraries among its ancestors."""
-        return [cls for cls in self.mro() if isinstance(cls, Library)]
+        return [cls for cls in self._ancestry if isinstance(cls, Library)]
 
     @property
     def is_open(self) -> bool:
         """Whether some ancestor is not known at all."""
-        return any(not isinstance(cls, (Class, Library)) for cls in self.mro())
+        return any(not isinstance(cls, (Class, Library)) for cls in self._ancestry)
 
 
 @dataclass(eq=False)
@@ -204,6 +210,11 @@ class Call:
         if position is not None and position < len(self.args):
             return self.args[position]
         return default if self.complete else Unknown(keyword)
+
+    @property
+    def owner(self) -> Value:
+        """The first argument: the object, where the vocabulary has a method as a function of the library."""
+        return self.args[0] if self.args else None
 
 
 @dataclass(eq=False)
@@ -346,6 +357,15 @@ class Module:
                     met.add(id(parameter))
                     yield f"{path}.{name}" if path else name, parameter
 
+    def every_place(self, prefix: str = "", depth: int = 60) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter at all of its places, those in modules that stand at several included."""
+        for name, parameter in list(self.parameters.items()):
+            if parameter is not None:
+                yield f"{prefix}.{name}" if prefix else name, parameter
+        for name, child in list(self.children.items()) if depth else ():
+            if child is not None:
+                yield from child.every_place(f"{prefix}.{name}" if prefix else name, depth - 1)
+
     @property
     def is_open(self) -> bool:
         """Whether anything below it is unknown."""
@@ -374,7 +394,6 @@ class Optimizer:
     cls: Class | None = None
     inner: Optimizer | None = None
     name: str = "optimizer"
-    first_groups: tuple[Group, ...] = ()  # as it was built, in terms of the evidence
     moves: dict[int, bool | None] = field(default_factory=dict)  # what inner optimizers did in the running step
     state_at_start: tuple[Parameter, ...] | None = None  # had state before the first step; None: unknown
     state_known: bool = True  # nobody loaded or exchanged its state
@@ -389,6 +408,7 @@ class Schedule:
     call: Call
     built: int | None = None
     stepped: int = 0
+    holders: tuple[str, ...] | None = None  # the names that it was given when it was built; None: unknown
     attributes: dict[str, Value] = field(default_factory=dict)
 
 

@@ -18,7 +18,13 @@ from freezelint.source import architectures
 from freezelint.source.architectures import Architecture, Node, module_paths, parameter_paths
 
 VISION = ["resnet50", "vit_b_16", "efficientnet_b0", "inception_v3", "deeplabv3_resnet50", "ssdlite320_mobilenet_v3_large"]  # fmt: skip
-TIMM = ["resnet50", "vit_base_patch16_224", "swin_tiny_patch4_window7_224", "convnext_tiny", "efficientnet_b0"]
+TIMM = [
+    "resnet50",
+    "vit_base_patch16_224",
+    "swin_tiny_patch4_window7_224",
+    "convnext_tiny",
+    "efficientnet_b0",
+]
 TRANSFORMERS = [
     ("bert", "BertForSequenceClassification"),
     ("bert", "BertForMaskedLM"),
@@ -39,7 +45,9 @@ def known(architecture: Architecture | None) -> Architecture:
 # What it does not know.
 
 
-@pytest.mark.parametrize("name", ["", "resnet", "resnet50.a1_in1k", "quantized_resnet18", "RESNET50", "../resnet50"])
+@pytest.mark.parametrize(
+    "name", ["", "resnet", "resnet50.a1_in1k", "quantized_resnet18", "RESNET50", "../resnet50"]
+)
 def test_torchvision_knows_exact_names_only(name: str) -> None:
     assert architectures.torchvision(name) is None
 
@@ -49,7 +57,9 @@ def test_timm_knows_exact_names_only(name: str) -> None:
     assert architectures.timm(name) is None
 
 
-@pytest.mark.parametrize("name", ["", "someone/bert-finetuned-x", "./my-roberta", "bert-base-uncased-2", "auto"])
+@pytest.mark.parametrize(
+    "name", ["", "someone/bert-finetuned-x", "./my-roberta", "bert-base-uncased-2", "auto"]
+)
 def test_nothing_is_guessed_from_the_look_of_a_hub_id(name: str) -> None:
     assert architectures.transformers(name, "ForSequenceClassification") is None
 
@@ -166,15 +176,23 @@ def test_what_a_checkpoint_lacks(name: str, task: str, head: tuple[str, ...], co
 
 
 def test_another_number_of_labels_makes_a_trained_head_fresh() -> None:
-    found = known(architectures.transformers("google/vit-base-patch16-224", "ForImageClassification", labels=10))
+    found = known(
+        architectures.transformers("google/vit-base-patch16-224", "ForImageClassification", labels=10)
+    )
     assert found.head == ("classifier",)
     assert found.pretrained_head is False
 
 
 def test_names_of_tasks_and_classes() -> None:
-    assert architectures.transformers_class("BertForSequenceClassification") == ("bert", "ForSequenceClassification")
+    assert architectures.transformers_class("BertForSequenceClassification") == (
+        "bert",
+        "ForSequenceClassification",
+    )
     assert architectures.transformers_class("GPT2LMHeadModel") == ("gpt2", "LMHeadModel")
-    assert architectures.transformers_class("T5ForConditionalGeneration") == ("t5", "ForConditionalGeneration")
+    assert architectures.transformers_class("T5ForConditionalGeneration") == (
+        "t5",
+        "ForConditionalGeneration",
+    )
     assert architectures.transformers_class("BertModel") == ("bert", "")
     assert architectures.auto_task("AutoModelForSequenceClassification") == "ForSequenceClassification"
     assert architectures.auto_task("AutoModel") == ""
@@ -203,7 +221,9 @@ def test_the_order_of_calls() -> None:
     assert resnet.calls[0] == "conv1"
     assert resnet.calls[-1] == "fc"
     googlenet = known(architectures.torchvision("googlenet")).calls
-    assert googlenet.index("aux1.conv.conv") < googlenet.index("inception4b.branch1.conv"), "defined last, runs early"
+    assert googlenet.index("aux1.conv.conv") < googlenet.index("inception4b.branch1.conv"), (
+        "defined last, runs early"
+    )
 
 
 def test_what_no_gradient_reaches() -> None:
@@ -273,7 +293,9 @@ def test_every_architecture_can_be_read() -> None:
 
 def test_coverage() -> None:
     classification = torchvision.models.list_models()
-    assert set(architectures.names("torchvision")) == {n for n in classification if not n.startswith("quantized_")}
+    assert set(architectures.names("torchvision")) == {
+        n for n in classification if not n.startswith("quantized_")
+    }
     assert len(architectures.names("timm")) > 400
     assert len(architectures.names("transformers")) > 300
 

@@ -31,10 +31,12 @@ def _judged(trace: Trace, events: list[Event]) -> Iterator[Fault]:
     for event in events:
         inside = [p for model, path in event.modules for p in trace.models[model].parameters_within(path)]
         missed.update((p, None) for p in [*event.parameters, *inside] if _missed(trace, event, p))
-    if not missed:
+    # A module of which only that it is one is known has parameters, as far as its author thinks.
+    unknown = all(event.certain and not event.modules and not event.parameters for event in events)
+    if not missed and not unknown:
         return
     wanted = first.value if first.value in ("True", "False") else "…"
-    named = parameters_named(trace, list(missed))
+    named = parameters_named(trace, list(missed)) if missed else "its parameters"
     outcome = {"True": f"{named} stay frozen", "False": f"{named} stay trainable"}.get(
         first.value, f"the flags of {named} stay as they were"
     )

@@ -36,6 +36,8 @@ def _failed_backward(trace: Trace, step: Step) -> Iterator[Fault]:
     """Backward found no graph. Frozen parameters are why, if there are no others and no optimised input."""
     frozen = _all_frozen(trace, step)
     held = _held(step.optimizers)
+    if not all(state.complete for state in step.optimizers):
+        return
     if not frozen or step.leaves or any(is_trainable(step, p) for p in held):
         return
     yield _fault(
@@ -84,7 +86,7 @@ def _refused_optimizer(trace: Trace, step: Step) -> Iterator[Fault]:
 def _idle_optimizer(trace: Trace, step: Step, state: OptimizerState) -> Iterator[Fault]:
     """All that this optimizer holds is frozen, stays as it is, and is never trainable in the steps seen."""
     held = _held([state])
-    if not held or not all(_idle(trace, step, parameter) for parameter in held):
+    if not held or not state.complete or not all(_idle(trace, step, parameter) for parameter in held):
         return
     name = trace.optimizers[state.optimizer].class_name
     yield _fault(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -31,6 +32,7 @@ def main(libraries: tuple[str, ...], into: Path | None) -> None:
 
 def _build(name: str, folder: Path) -> str:
     logging.disable(logging.WARNING)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # constructors may ask for the weights of a backbone
     started = time.monotonic()
     builder = importlib.import_module(f"freezelint.live.architectures.{name}_models")
     library, names = builder.build()

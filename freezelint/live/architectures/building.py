@@ -135,10 +135,34 @@ def _shape(model: nn.Module) -> tuple[str, ...]:
     return tuple(f"{path} {type(module).__name__}" for path, module in model.named_modules())
 
 
+class _Answers(TorchFunctionMode):
+    """Answers no, or nought, to questions about values that are not there: is there padding, is a token
+    global, is any position beyond the end?
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _QUESTIONS and isinstance(args[0], torch.Tensor) and args[0].is_meta:
+            return _QUESTIONS[func]
+        return func(*args, **(kwargs or {}))
+
+
+_QUESTIONS: dict[Any, Any] = {
+    torch.Tensor.__bool__: False,
+    torch.Tensor.__contains__: False,
+    torch.Tensor.item: 0,
+    torch.Tensor.__int__: 0,
+    torch.Tensor.__index__: 0,
+    torch.equal: False,
+}
+
+
 def run(model: nn.Module, loss: Callable[[nn.Module], torch.Tensor]) -> Ran | None:
     """See `stepping.step`. What a model makes without asking for a device is a number where that helps."""
     ran = step(model, loss)
     if ran is None:
-        with torch.device("meta"):
+        with _Answers():
+            ran = step(model, loss)
+    if ran is None:
+        with torch.device("meta"), _Answers():
             ran = step(model, loss)
     return ran

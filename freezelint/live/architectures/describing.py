@@ -51,9 +51,7 @@ class Table:
 
     def add(self, module: nn.Module, extra: dict[str, int] | None = None) -> int:
         """Number of the node of this module. `extra` are further attributes of it."""
-        children = {
-            name: self.add(child) for name, child in module._modules.items() if child is not None
-        }
+        children = {name: self.add(child) for name, child in module._modules.items() if child is not None}
         attributes = {**_attributes(module), **(extra or {})}
         record: dict[str, Any] = {"c": self._classes.number(_class_record(module, list(attributes)))}
         own = {name: p for name, p in module._parameters.items() if p is not None}
@@ -148,7 +146,9 @@ def _class_record(module: nn.Module, attributes: list[str]) -> list[Any]:
     bases = [
         base.__name__
         for base in cls.__mro__
-        if issubclass(base, nn.Module) and base.__module__.partition(".")[0] == "torch" and base is not nn.Module
+        if issubclass(base, nn.Module)
+        and base.__module__.partition(".")[0] == "torch"
+        and base is not nn.Module
     ]
     kind = role if role in ("norm", "dropout", "embedding") else ""
     overriding = int(inventory.overrides_train(module))

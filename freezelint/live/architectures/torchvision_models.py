@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ class _Loads:
         def load_state_dict(module: nn.Module, *_args: Any, **_kwargs: Any) -> None:
             loaded.append(module)
 
-        WeightsEnum.get_state_dict = lambda *_args, **_kwargs: {}  # type: ignore[method-assign]
+        WeightsEnum.get_state_dict = lambda *_args, **_kwargs: {}
         nn.Module.load_state_dict = load_state_dict  # type: ignore[assignment, method-assign]
         try:
             yield
@@ -96,7 +97,8 @@ class _Model:
         without = {"weights": None}
         if "weights_backbone" in self._options:
             without["weights_backbone"] = None
-        return models.get_model(self._name, **{**without, **options})
+        model: nn.Module = models.get_model(self._name, **{**without, **options})
+        return model
 
     def _scaling(self) -> tuple[int | None, Scaling]:
         """The default number of classes, and what follows it."""
@@ -110,7 +112,7 @@ class _Model:
             classes = 21
             options = {"aux_loss": True} if "aux_loss" in self._options else {}
         here, there = (
-            on_meta(lambda count=count: self._construct(num_classes=count, **options))
+            on_meta(partial(self._construct, num_classes=count, **options))
             for count in (classes, classes + 6)
         )
         return classes, scaling(here, classes, there, classes + 6)
@@ -147,7 +149,7 @@ def _detection(name: str) -> Callable[[nn.Module], torch.Tensor]:
         images = [torch.rand(3, side, side) for _ in range(_BATCH)]
         transform = model.transform
         if not name.startswith("ssd"):
-            transform.min_size, transform.max_size = (side,), side  # type: ignore[union-attr, assignment]
+            transform.min_size, transform.max_size = (side,), side  # type: ignore[union-attr]
         return total(model(images, [target] * _BATCH))
 
     return loss

@@ -1,4 +1,4 @@
-"""Inputs without numbers for models of transformers."""
+"""Inputs for one step of a model of transformers, with or without numbers: they are on its device."""
 
 from __future__ import annotations
 
@@ -12,23 +12,28 @@ from torch import nn
 from freezelint.live.architectures.stepping import total
 
 _BATCH, _LENGTH, _CHOICES, _SAMPLES = 2, 16, 2, 16000
+_LABELLED_BY_ROW = (
+    *("SequenceClassification", "ImageClassification", "AudioClassification", "VideoClassification"),
+    *("MultipleChoice", "NextSentencePrediction", "XVector"),
+)
 _RANDOMLY_SKIPPED = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop")
 # Of an output without a loss, what a loss would be computed from; a bare model is used whole.
 _PREDICTIONS = ("logits", "pred_boxes", "pred_masks", "predicted_depth", "reconstruction", "embeds")
 
 
-def loss_of(model: nn.Module, name: str) -> Callable[[nn.Module], torch.Tensor]:
+def loss_of(name: str) -> Callable[[nn.Module], torch.Tensor]:
     """A loss for one step of this model: its own where it has one, else of its predictions."""
 
     def loss(model: nn.Module) -> torch.Tensor:
-        inputs = _inputs(model, name)
+        made = _Inputs(model, name)
+        inputs = made.inputs()
         for module in model.modules():
             for attribute in _RANDOMLY_SKIPPED:
                 if attribute in vars(module):
                     setattr(module, attribute, 0.0)
         model.config.apply_spec_augment = False  # type: ignore[union-attr]
         try:
-            output = model(**inputs, **_labels(model, name))
+            output = model(**inputs, **made.labels())
             if isinstance(output.get("loss"), torch.Tensor):
                 return output["loss"]  # type: ignore[no-any-return]
         except Exception:  # not every loss can be computed without numbers
@@ -39,73 +44,84 @@ def loss_of(model: nn.Module, name: str) -> Callable[[nn.Module], torch.Tensor]:
     return loss
 
 
-def _names(model: nn.Module) -> set[str]:
-    return set(inspect.signature(model.forward).parameters)
+class _Inputs:
+    def __init__(self, model: Any, name: str) -> None:
+        self._model = model
+        self._config = model.config
+        self._name = name
+        self._wanted = set(inspect.signature(model.forward).parameters)
+        # Without a padding token, classifiers of texts take one at a time.
+        unpadded = getattr(self._config, "pad_token_id", None) is None
+        alone = unpadded and name.endswith("SequenceClassification")
+        self._batch = 1 if alone else _BATCH
+        # Too short for its blocks, this one changes its own modules.
+        self._length = 1024 if self._config.model_type == "big_bird" else _LENGTH
 
+    def inputs(self) -> dict[str, Any]:
+        config, wanted = self._config, self._wanted
+        rows = (self._batch, _CHOICES) if self._name.endswith("MultipleChoice") else (self._batch,)
+        found: dict[str, Any] = {}
+        if "input_ids" in wanted:
+            found["input_ids"] = self._text(*rows, self._length)
+        if "decoder_input_ids" in wanted and config.is_encoder_decoder:
+            found["decoder_input_ids"] = self._text(*rows, self._length)
+        if "pixel_values" in wanted:
+            found["pixel_values"] = self._picture()
+        if "bbox" in wanted:
+            found["bbox"] = self._ones(*rows, self._length, 4)
+        if "input_values" in wanted:
+            found["input_values"] = self._sound()
+        if "input_features" in wanted:
+            found["input_features"] = self._spectrogram()
+        if "input_points" in wanted:
+            found["input_points"] = self._rand(self._batch, 1, 1, 2)
+        return found
 
-def _meta(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.empty(shape, dtype=dtype, device="meta")
+    def labels(self) -> dict[str, Any]:
+        wanted, name = self._wanted, self._name
+        row, text = self._ones(self._batch), self._ones(self._batch, self._length)
+        if "return_loss" in wanted:
+            return {"return_loss": True}
+        if "start_positions" in wanted:
+            return {"start_positions": row, "end_positions": row}
+        if "labels" not in wanted:
+            return {}
+        if name.endswith("ForSemanticSegmentation"):
+            return {"labels": self._ones(self._batch, 64, 64)}
+        if name.endswith(_LABELLED_BY_ROW):
+            return {"labels": row}
+        second = wanted & {"next_sentence_label", "sentence_order_label"}
+        if name.endswith("ForPreTraining") and second:
+            return {"labels": text, **dict.fromkeys(sorted(second), row)}
+        return {"labels": text}
 
+    def _ones(self, *shape: int) -> torch.Tensor:
+        return torch.ones(shape, dtype=torch.long, device=self._model.device)
 
-def _tokens(*shape: int) -> torch.Tensor:
-    return _meta(*shape, dtype=torch.long)
+    def _rand(self, *shape: int) -> torch.Tensor:
+        return torch.rand(shape, device=self._model.device)
 
+    def _text(self, *shape: int) -> torch.Tensor:
+        # Some read their prediction where the text ends.
+        end = getattr(self._config, "eos_token_id", None)
+        tokens = self._ones(*shape) * 3
+        tokens[..., -1] = end if isinstance(end, int) else 3
+        return tokens
 
-def _inputs(model: nn.Module, name: str) -> dict[str, Any]:
-    config: Any = model.config
-    wanted = _names(model)
-    main = model.main_input_name
-    length = 1024 if config.model_type == "big_bird" else _LENGTH
-    rows = (_BATCH, _CHOICES) if name.endswith("MultipleChoice") else (_BATCH,)
-    found: dict[str, Any] = {}
-    if "input_ids" in wanted:
-        found["input_ids"] = _tokens(*rows, length)
-    if "decoder_input_ids" in wanted and config.is_encoder_decoder:
-        found["decoder_input_ids"] = _tokens(*rows, length)
-    if "pixel_values" in wanted:
-        found["pixel_values"] = _picture(config)
-    if "bbox" in wanted:
-        found["bbox"] = _tokens(*rows, length, 4)
-    if "input_values" in wanted:
-        spectrogram = (_BATCH, config.max_length, config.num_mel_bins) if hasattr(config, "frequency_stride") else None
-        found["input_values"] = _meta(*(spectrogram or (_BATCH, _SAMPLES)))
-    if "input_features" in wanted:
-        whisper = config.model_type == "whisper"
-        mels = config.num_mel_bins if whisper else config.input_feat_per_channel
-        found["input_features"] = _meta(_BATCH, mels, 3000) if whisper else _meta(_BATCH, 400, mels)
-    if "input_points" in wanted:
-        found["input_points"] = _meta(_BATCH, 1, 1, 2)
-    if main not in found and main in wanted:
-        raise ValueError(f"{name} wants {main}")
-    return found
+    def _picture(self) -> torch.Tensor:
+        part = getattr(self._config, "vision_config", self._config)
+        side = getattr(part, "image_size", None) or getattr(part, "input_size", None) or 224
+        height, width = side if isinstance(side, (list, tuple)) else (side, side)
+        frames = (part.num_frames,) if hasattr(part, "num_frames") else ()
+        return self._rand(self._batch, *frames, getattr(part, "num_channels", 3), height, width)
 
+    def _sound(self) -> torch.Tensor:
+        config = self._config
+        if hasattr(config, "frequency_stride"):
+            return self._rand(self._batch, config.max_length, config.num_mel_bins)
+        return self._rand(self._batch, _SAMPLES)
 
-def _picture(config: Any) -> torch.Tensor:
-    part = getattr(config, "vision_config", config)
-    side = getattr(part, "image_size", None) or 224
-    height, width = side if isinstance(side, (list, tuple)) else (side, side)
-    channels = getattr(part, "num_channels", 3)
-    if hasattr(part, "num_frames"):
-        return _meta(_BATCH, part.num_frames, channels, height, width)
-    return _meta(_BATCH, channels, height, width)
-
-
-def _labels(model: nn.Module, name: str) -> dict[str, Any]:
-    wanted = _names(model)
-    if "return_loss" in wanted:
-        return {"return_loss": True}
-    if "start_positions" in wanted:
-        return {"start_positions": _tokens(_BATCH), "end_positions": _tokens(_BATCH)}
-    if "labels" not in wanted:
-        return {}
-    if name.endswith(("ForSemanticSegmentation",)):
-        return {"labels": _tokens(_BATCH, 64, 64)}
-    by_row = ("SequenceClassification", "ImageClassification", "AudioClassification", "VideoClassification")
-    if name.endswith((*by_row, "MultipleChoice", "NextSentencePrediction", "XVector")):
-        return {"labels": _tokens(_BATCH)}
-    if name.endswith("ForPreTraining") and "next_sentence_label" in wanted:
-        return {"labels": _tokens(_BATCH, _LENGTH), "next_sentence_label": _tokens(_BATCH)}
-    if name.endswith("ForPreTraining") and "sentence_order_label" in wanted:
-        return {"labels": _tokens(_BATCH, _LENGTH), "sentence_order_label": _tokens(_BATCH)}
-    length = 1024 if model.config.model_type == "big_bird" else _LENGTH  # type: ignore[union-attr]
-    return {"labels": _tokens(_BATCH, length)}
+    def _spectrogram(self) -> torch.Tensor:
+        if self._config.model_type == "whisper":
+            return self._rand(self._batch, self._config.num_mel_bins, 3000)
+        return self._rand(self._batch, 400, self._config.input_feat_per_channel)

@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterator
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from torch import nn
+from transformers.initialization import no_init_weights
 from transformers.models.auto import modeling_auto
 
 from freezelint.live.architectures.building import Observations, Scaling, compact, described, on_meta, run
 from freezelint.live.architectures.describing import Table, outermost
+from freezelint.live.architectures.stepping import Ran, step
 from freezelint.live.architectures.storing import Library
 from freezelint.live.architectures.transformers_inputs import loss_of
 from freezelint.live.hermetic import checkpoints as hermetic
 
+_LARGEST_WITH_NUMBERS = 150_000_000  # parameters
+# Whose checkpoints are what their names say; of a copy the head is not known.
 _ACCOUNTS = (
     *("google-bert", "google", "FacebookAI", "facebook", "distilbert", "albert", "microsoft", "openai"),
     *("openai-community", "openai-gpt", "EleutherAI", "bigscience", "meta-llama", "huggyllama", "mistralai"),
     *("Qwen", "nvidia", "allenai", "sentence-transformers", "ProsusAI", "dslim", "nlptown", "emilyalsentzer"),
     *("dmis-lab", "cardiffnlp", "deepset", "answerdotai", "google-t5", "Helsinki-NLP", "MCG-NJU", "superb"),
     *("MIT", "lmsys", "TinyLlama", "HuggingFaceTB", "Salesforce", "hustvl", "apple", "Intel", "nlpaueb"),
-    *("neuralmind", "hfl", "cross-encoder", "intfloat", "BAAI", "almanach", "xlnet", "squeezebert", "j-hartmann"),
-    *("flaubert", "tiiuae", "dandelin", "funnel-transformer", "MoritzLaurer", "papluca", "WinKawaks", "sshleifer"),
+    *(
+        "neuralmind",
+        "hfl",
+        "cross-encoder",
+        "intfloat",
+        "BAAI",
+        "almanach",
+        "xlnet",
+        "squeezebert",
+        "j-hartmann",
+    ),
+    *(
+        "flaubert",
+        "tiiuae",
+        "dandelin",
+        "funnel-transformer",
+        "MoritzLaurer",
+        "papluca",
+        "WinKawaks",
+        "sshleifer",
+    ),
     *("prajjwal1", "YituTech", "unc-nlp", "camembert", "codeparrot"),
 )
 
@@ -45,22 +68,18 @@ class _Family:
         module = importlib.import_module(base.__module__)
         public = [name for name in getattr(module, "__all__", ()) if _is_model(getattr(module, name))]
         self.classes = sorted({*public, *self.tasks.values(), entry["architecture"]})
-        self.prefix = os.path.commonprefix([base.__name__, entry["architecture"]])
-        self.prefix = base.__name__.removesuffix("Model") if not self.prefix else self.prefix
+        start = base.__name__.removesuffix("Model")
         for name in self.classes:
-            suffix = name.removeprefix(base.__name__.removesuffix("Model"))
-            if suffix == name:
-                suffix = name.removeprefix(self.prefix)
+            suffix = name.removeprefix(start if name.startswith(start) else _common_start(start, name))
             self.tasks.setdefault("" if suffix == "Model" else suffix, name)
 
     def checkpoints(self) -> Iterator[tuple[list[str], str, int, dict[str, Any]]]:
         """Names, the class whose parameters are stored, its labels (0: two, as by default), and sizes."""
         for names, own in {"": {}, **self.entry["checkpoints"]}.items():
-            sizes = {**self.entry.get("config", {}), **own}
+            # The type by itself has the sizes of its configuration class, whatever its checkpoints share.
+            sizes = {**self.entry.get("config", {}), **own} if names else {}
             stored = sizes.pop("architecture", self.entry["architecture"])
             labels = sizes.pop("labels", 0)
-            if not names:
-                labels = 0
             for irrelevant in ("tokenizer", "preprocessor", "torch_dtype"):
                 sizes.pop(irrelevant, None)
             yield names.split(), stored, labels, sizes
@@ -88,13 +107,29 @@ class _Builder:
         scales = self._scales(name, model, count)
         # Described before it runs: some change their modules by the length of their input.
         record = described(table, model, None, count if scales else None, scales)
-        ran = self._observations.ran(model, lambda: run(model, loss_of(model, name)))
+        ran = self._observations.ran(
+            model, lambda: run(model, loss_of(name)) or self._with_numbers(name, labels, model)
+        )
         return {**record, **({} if ran is None else {"ran": compact(model, ran)})}, model
 
     def _model(self, name: str, labels: int) -> nn.Module:
         cls = getattr(transformers, name)
         config = _fitting(self._config(labels), cls.config_class)
         return on_meta(lambda: cls(config))
+
+    def _with_numbers(self, name: str, labels: int, model: nn.Module) -> Ran | None:
+        """A step of the real model, for those that look at numbers while they run."""
+        if sum(parameter.numel() for parameter in model.parameters()) > _LARGEST_WITH_NUMBERS:
+            return None
+        torch.manual_seed(0)
+        cls = getattr(transformers, name)
+        with no_init_weights():
+            real = cls(_fitting(self._config(labels), cls.config_class))
+        real.tie_weights()
+        with torch.no_grad():
+            for parameter in real.parameters():
+                parameter.uniform_(-0.02, 0.02)
+        return step(real, loss_of(name))
 
     def _config(self, labels: int) -> Any:
         # A copy: configurations take parts of what they are given.
@@ -166,7 +201,9 @@ def _records(
                 records[_key(name, labels)], models[name] = built
         for stored in (stored for stored, own in variants if own == labels):
             heads[_key(stored, labels)] = {
-                name: lacking for name, model in models.items() if (lacking := _lacking(model, models[stored]))
+                name: lacking
+                for name, model in models.items()
+                if (lacking := _lacking(model, models[stored]))
             }
     return {**records, "heads": heads}
 
@@ -197,6 +234,15 @@ def _lacking(model: nn.Module, stored: nn.Module) -> list[str]:
     return outermost(model, missing)
 
 
+def _common_start(one: str, other: str) -> str:
+    """The first words that two names in camel case share."""
+    shared = commonprefix([one, other])  # noqa: RUF071 # characters are meant
+    cut = len(shared)
+    while cut and not other[cut : cut + 1].isupper():
+        cut -= 1
+    return other[:cut]
+
+
 def _left_out(what: str) -> None:
     print(f"left out: {what}", file=sys.stderr)
 
@@ -208,11 +254,11 @@ def _fitting(config: Any, wanted: type) -> Any:
 
 
 def _is_model(value: Any) -> bool:
-    return (
+    return bool(
         isinstance(value, type)
         and issubclass(value, transformers.PreTrainedModel)
         and not value.__name__.endswith("PreTrainedModel")
-        and value.config_class is not None
+        and getattr(value, "config_class", None) is not None
     )
 
 
@@ -224,7 +270,8 @@ def _tasks() -> dict[str, dict[str, str]]:
         if name.startswith("AutoModel") and mapping is not None:
             classes = mapping._model_mapping
             found[name.removeprefix("AutoModel")] = {
-                model_type: value if isinstance(value, str) else value[0] for model_type, value in classes.items()
+                model_type: value if isinstance(value, str) else value[0]
+                for model_type, value in classes.items()
             }
     return found
 

@@ -39,7 +39,7 @@ def torchvision(name: str, classes: int | None = None, pretrained: Pretrained = 
 def timm(name: str, classes: int | None = None) -> Architecture | None:
     """An architecture of timm, with or without a tag; `classes` 0 means without a head."""
     known = library("timm")
-    base, _, tag = name.removeprefix("timm/").removeprefix("hf_hub:timm/").removeprefix("hf-hub:timm/").partition(".")
+    base, _, tag = name.rpartition("timm/")[2].partition(".")
     group = known.group(base)
     if group is None:
         return None
@@ -58,8 +58,8 @@ def timm(name: str, classes: int | None = None) -> Architecture | None:
 def transformers(name: str, task: str = "", labels: int | None = None) -> Architecture | None:
     """A model of transformers by hub id or by model type (with the sizes of its configuration class).
 
-    `task` is "" for the bare model, the end of a class name ("ForSequenceClassification", "LMHeadModel") or of
-    an automatic class ("ForCausalLM"), or a whole class name; a class name may also stand for the type.
+    `task` is "" for the bare model, the end of a class name ("ForSequenceClassification", "LMHeadModel") or
+    of an automatic class ("ForCausalLM"), or a whole class name; a class name may also stand for the type.
     """
     index = library("transformers").index
     of_class = transformers_class(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,6 @@ class Group:
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def library(name: str) -> Library:
     return Library(Path(__file__).with_name(f"{name}.bin"))

@@ -126,8 +126,12 @@ class Vocabulary:
         return name
 
     def function(self, name: str) -> Callable[..., Any] | None:
-        """What answers a call of this library name."""
-        return self._with_wildcards(self.functions, self.canonical(name))
+        """What answers a call of this library name. Where a class is known more precisely, that is meant."""
+        canonical = self.canonical(name)
+        key, class_key = (self._key(table, canonical) for table in (self.functions, self.builders))
+        if class_key is not None and key is not None and key != canonical and len(class_key) > len(key):
+            return None if self.builder(canonical) is not None else self.functions[key]
+        return None if key is None else self.functions[key]
 
     def builder(self, name: str) -> Callable[..., Any] | None:
         """The constructor of this module class."""
@@ -154,14 +158,22 @@ class Vocabulary:
                 return entry
         return None
 
+    @classmethod
+    def _with_wildcards(cls, table: dict[str, Callable[..., Any]], name: str) -> Callable[..., Any] | None:
+        key = cls._key(table, name)
+        return None if key is None else table[key]
+
     @staticmethod
-    def _with_wildcards(table: dict[str, Callable[..., Any]], name: str) -> Callable[..., Any] | None:
-        entry = table.get(name)
+    def _key(table: dict[str, Callable[..., Any]], name: str) -> str | None:
+        """The name, or the most specific wildcard above it, that the table has."""
+        if name in table:
+            return name
         prefix = name
-        while entry is None and "." in prefix:
+        while "." in prefix:
             prefix = prefix.rpartition(".")[0]
-            entry = table.get(f"{prefix}.*")
-        return entry
+            if f"{prefix}.*" in table:
+                return f"{prefix}.*"
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import operators
+from freezelint.source import natives, operators
 from freezelint.source.describing import text_of
 from freezelint.source.iterables import computed, elements, is_plain
 from freezelint.source.operators import known
@@ -15,6 +15,7 @@ from freezelint.source.values import (
     Call,
     Context,
     Instance,
+    Native,
     Parameter,
     Tensor,
     Unknown,
@@ -32,7 +33,7 @@ def _text(call: Call, name: str) -> str:
     return f"{name}({', '.join(text_of(argument) for argument in call.args[:3])})"
 
 
-# -- output and input -----------------------------------------------------------------------------------------
+# -- output and input ----------------------------------------------------------------------------------------
 
 
 @function("builtins.print", "builtins.breakpoint", "builtins.help", "pprint.pprint", "rich.print")
@@ -50,10 +51,14 @@ def input_(machine: Machine, call: Call) -> Value:
 def open_(machine: Machine, call: Call) -> Value:
     """Files are never looked into."""
     file = Unknown(_text(call, "open"))
-    return Context("open", value=file) if isinstance(machine.frame.statement, (ast.With, ast.AsyncWith)) else file
+    return (
+        Context("open", value=file)
+        if isinstance(machine.frame.statement, (ast.With, ast.AsyncWith))
+        else file
+    )
 
 
-# -- containers -----------------------------------------------------------------------------------------------
+# -- containers ----------------------------------------------------------------------------------------------
 
 
 @function("builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset")
@@ -113,7 +118,28 @@ def slice_(machine: Machine, call: Call) -> Value:
     return Unknown("slice", found) if any(isinstance(argument, Unknown) for argument in call.args) else found
 
 
-# -- numbers and texts ----------------------------------------------------------------------------------------
+@function(
+    "builtins.str.*",
+    "builtins.list.*",
+    "builtins.dict.*",
+    "builtins.set.*",
+    "builtins.int.*",
+    "builtins.float.*",
+)
+def method_of_type(machine: Machine, call: Call) -> Value:
+    """`str.lower(text)`, `dict.fromkeys(names)`: a method taken from its class."""
+    owner, name = call.name.split(".")[1], call.name.rpartition(".")[2]
+    if owner == "dict" and name == "fromkeys":
+        return natives.run(machine, Native({}, name), call)
+    kinds: dict[str, type] = {"str": str, "list": list, "dict": dict, "set": set, "int": int, "float": float}
+    first = call.args[0] if call.args else None
+    if not isinstance(known(first), kinds[owner]) or name.startswith("_"):
+        return Unknown(_text(call, name))
+    inner = Call(call.node, call.args[1:], call.kwargs, complete=call.complete)
+    return natives.run(machine, Native(first, name), inner) if hasattr(kinds[owner], name) else Unknown(name)
+
+
+# -- numbers and texts ---------------------------------------------------------------------------------------
 
 
 @function("builtins.str", "builtins.repr", "builtins.ascii")
@@ -146,7 +172,9 @@ def number(machine: Machine, call: Call) -> Value:
         item = machine.get(call.args[0], "item")
         return Unknown(_text(call, name)) if isinstance(item, Unknown) else machine.call(item)
     make: Callable[..., Any] = {"int": int, "float": float, "complex": complex}[name]
-    if any(isinstance(known(argument), str) and len(known(argument)) > _MOST_DIGITS for argument in call.args):
+    if any(
+        isinstance(known(argument), str) and len(known(argument)) > _MOST_DIGITS for argument in call.args
+    ):
         return Unknown(name)
     base = call.kwargs.get("base")
     return computed(machine, name, make, *call.args, *(() if base is None else (base,)))
@@ -170,7 +198,15 @@ def bytes_(machine: Machine, call: Call) -> Value:
     return Unknown(_text(call, call.name.rpartition(".")[2]))
 
 
-@function("builtins.abs", "builtins.round", "builtins.ord", "builtins.chr", "builtins.hex", "builtins.oct", "builtins.bin")
+@function(
+    "builtins.abs",
+    "builtins.round",
+    "builtins.ord",
+    "builtins.chr",
+    "builtins.hex",
+    "builtins.oct",
+    "builtins.bin",
+)
 def on_numbers(machine: Machine, call: Call) -> Value:
     """Functions of one number (and digits, for `round`)."""
     name = call.name.rpartition(".")[2]
@@ -210,7 +246,7 @@ def hash_(machine: Machine, call: Call) -> Value:
     return id(value) if isinstance(value, Parameter) else Unknown(_text(call, "hash"))
 
 
-# -- code made at run time ------------------------------------------------------------------------------------
+# -- code made at run time -----------------------------------------------------------------------------------
 
 
 @function("builtins.eval")

@@ -63,7 +63,9 @@ def range_(machine: Machine, call: Call) -> Value:
     def element(position: Value) -> Value:
         if isinstance(position, Unknown):
             return position
-        return operators.binary(machine, ast.Add(), start, operators.binary(machine, ast.Mult(), position, step))
+        return operators.binary(
+            machine, ast.Add(), start, operators.binary(machine, ast.Mult(), position, step)
+        )
 
     return Repeat(element, counts=True, text=text)
 
@@ -104,7 +106,9 @@ def zip_(machine: Machine, call: Call) -> Value:
     return made(machine, _zipped(machine, sources, iterators), "zip(…)", *sources)
 
 
-def _zipped(machine: Machine, sources: list[Value], iterators: list[Iterator[Value] | None]) -> Iterator[Value]:
+def _zipped(
+    machine: Machine, sources: list[Value], iterators: list[Iterator[Value] | None]
+) -> Iterator[Value]:
     for position in count() if sources else ():
         row: list[Value] = []
         for source, iterator in zip(sources, iterators, strict=True):
@@ -124,7 +128,9 @@ def map_(machine: Machine, call: Call) -> Value:
     iterators = [lazily(machine, source, "map(…)") for source in sources]
     if all(iterator is None for iterator in iterators):
         return Repeat(
-            lambda position: machine.call(applied, *(element_at(machine, source, position) for source in sources)),
+            lambda position: machine.call(
+                applied, *(element_at(machine, source, position) for source in sources)
+            ),
             text=f"map({', '.join(text_of(argument) for argument in call.args)})",
         )
     rows = _zipped(machine, sources, iterators)
@@ -175,7 +181,11 @@ def next_(machine: Machine, call: Call) -> Value:
         return element_at(machine, value, Unknown("next"))
     if not isinstance(value, Items):
         own = machine.get(value, "__next__") if isinstance(value, Instance) else None
-        return Unknown(f"next({text_of(value)})") if own is None or isinstance(own, Unknown) else machine.call(own)
+        return (
+            Unknown(f"next({text_of(value)})")
+            if own is None or isinstance(own, Unknown)
+            else machine.call(own)
+        )
     try:
         found = next(value.source, MISSING)
     except (ValueError, RuntimeError):  # an iterator that its own function asks for elements
@@ -184,7 +194,9 @@ def next_(machine: Machine, call: Call) -> Value:
     if found is not MISSING:
         return found
     value.exhausted = value.exhausted or machine.location()
-    if default is MISSING and any({"StopIteration", "Exception"} & set(names) for names in machine.frame.handled):
+    if default is MISSING and any(
+        {"StopIteration", "Exception"} & set(names) for names in machine.frame.handled
+    ):
         raise RaisedSignal("StopIteration")
     return Unknown("next(…)") if default is MISSING else default
 
@@ -225,7 +237,11 @@ def extreme(machine: Machine, call: Call) -> Value:
     values = call.args if len(call.args) != 1 else elements(machine, call.args[0], f"{name}(…)")
     text = f"{name}({', '.join(text_of(argument) for argument in call.args[:3])})"
     if values is None or not call.complete:
-        return machine.derived(*call.args) if any(isinstance(one, Tensor) for one in call.args) else Unknown(text)
+        return (
+            machine.derived(*call.args)
+            if any(isinstance(one, Tensor) for one in call.args)
+            else Unknown(text)
+        )
     if not values:
         return call.kwargs.get("default", Unknown(text))
     keys = keys_of(machine, list(values), call.kwargs.get("key"))

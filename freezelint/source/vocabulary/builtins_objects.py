@@ -1,4 +1,4 @@
-"""Python's functions on objects and classes: `isinstance`, `getattr`, `hasattr`, `type`, `super` and their kind."""
+"""Python's functions on objects and classes: `isinstance`, `getattr`, `type`, `super` and their kind."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import builtins
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from freezelint.source import attributes, imports
+from freezelint.source import attributes, imports, kinds, open_ends
 from freezelint.source.attributes import ABSENT
 from freezelint.source.describing import text_of
 from freezelint.source.operators import known
+from freezelint.source.packages import is_installed
 from freezelint.source.signals import ExitSignal, RaisedSignal
 from freezelint.source.values import (
     MISSING,
@@ -36,7 +37,7 @@ from freezelint.source.vocabulary import function
 if TYPE_CHECKING:
     from freezelint.source.machine import Frame, Machine
 
-# -- attributes -----------------------------------------------------------------------------------------------
+# -- attributes ----------------------------------------------------------------------------------------------
 
 
 @function("builtins.getattr")
@@ -46,6 +47,8 @@ def getattr_(machine: Machine, call: Call) -> Value:
     default = call.get(2, "default", MISSING)
     if not isinstance(name, str):
         return Unknown(f"getattr({text_of(owner)}, {text_of(call.get(1, 'name', None))})", known(default))
+    if isinstance(owner, Library) and default is not MISSING and not is_installed(owner.name):
+        return Unknown(f"{text_of(owner)}.{name}", known(default))
     if isinstance(owner, Module) and default is not MISSING and _is_uncertain(machine, owner, name):
         hint = known(default)
         return Unknown(f"{text_of(owner)}.{name}", MISSING if hint is None else hint)
@@ -56,19 +59,16 @@ def getattr_(machine: Machine, call: Call) -> Value:
         return found
     if default is not MISSING:
         return Unknown(f"{text_of(owner)}.{name}", known(default)) if attributes.is_open(owner) else default
-    if not attributes.is_open(owner) and any({"AttributeError", "Exception"} & set(n) for n in machine.frame.handled):
+    if not attributes.is_open(owner) and any(
+        {"AttributeError", "Exception"} & set(n) for n in machine.frame.handled
+    ):
         raise RaisedSignal("AttributeError")
     return Unknown(f"{text_of(owner)}.{name}")
 
 
 def _is_uncertain(machine: Machine, owner: Module, name: str) -> bool:
     """Whether nobody knows if an open module has the attribute: asking must not make it."""
-    if not owner.open or any(name in t for t in (owner.attributes, owner.parameters, owner.children, owner.buffers)):
-        return False
-    if owner.cls is not None and owner.cls.find(name) is not None:
-        return False
-    tables = ("attributes", "methods")
-    return not any(machine.vocabulary.of_kind(table, owner, name) is not None for table in tables)
+    return owner.open and not open_ends.is_established(machine, owner, name)
 
 
 @function("builtins.hasattr")
@@ -77,8 +77,6 @@ def hasattr_(machine: Machine, call: Call) -> Value:
     owner, name = call.get(0, "obj", None), known(call.get(1, "name", MISSING))
     text = f"hasattr({text_of(owner)}, {name!r})"
     if not isinstance(name, str) or isinstance(call.args[1], Unknown):
-        return Unknown(text)
-    if isinstance(owner, Module) and _is_uncertain(machine, owner, name):
         return Unknown(text)
     has = machine.has(owner, name)
     return Unknown(text) if has is None else has
@@ -115,6 +113,8 @@ def vars_(machine: Machine, call: Call) -> Value:
         return owner.attributes
     if isinstance(owner, Namespace):
         return owner.scope
+    if isinstance(owner, Library):
+        return Library(f"{owner.name}.__dict__")
     return dict(owner.namespace) if isinstance(owner, Class) else Unknown(f"vars({text_of(owner)})")
 
 
@@ -150,13 +150,15 @@ def callable_(machine: Machine, call: Call) -> Value:
     value = call.get(0, "obj", None)
     if isinstance(value, (Function, Method, Class, Intrinsic, Native, Module)):
         return True
+    if isinstance(value, Library) and machine.vocabulary.knows(value.name):
+        return True
     if isinstance(value, Instance) and value.cls is not None and not value.cls.libraries():
         return value.cls.find("__call__") is not None
     plain = isinstance(value, (str, int, float, list, tuple, dict, set, type(None), Tensor))
     return False if plain else Unknown(f"callable({text_of(value)})")
 
 
-# -- classes --------------------------------------------------------------------------------------------------
+# -- classes -------------------------------------------------------------------------------------------------
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     f"builtins.{cls.__name__}": (cls,)
@@ -178,7 +180,17 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 }
 _PLAIN = (str, int, float, complex, bytes, list, tuple, dict, set, frozenset, range, slice, type(None))
 # Packages whose classes no plain value of Python is an instance of.
-_OF_OBJECTS = ("torch", "torchvision", "transformers", "timm", "PIL", "pathlib", "argparse", "lightning", "datasets")
+_OF_OBJECTS = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "timm",
+    "PIL",
+    "pathlib",
+    "argparse",
+    "lightning",
+    "datasets",
+)
 
 
 @function("builtins.isinstance")
@@ -215,8 +227,6 @@ def is_instance(machine: Machine, value: Value, cls: Value) -> bool | None:
         return None if not isinstance(value, _PLAIN) else False
     if isinstance(value, _PLAIN):
         return False if isinstance(cls, Class) or cls.package in _OF_OBJECTS else None
-    from freezelint.source import kinds
-
     return kinds.is_instance(machine, value, cls)
 
 
@@ -285,10 +295,14 @@ def descriptor(machine: Machine, call: Call) -> Value:
     target = call.get(0, "fget", None)
     if name == "staticmethod":
         return Descriptor("staticmethod", target)
-    return Descriptor("classmethod", target) if name == "classmethod" else Descriptor("property", target, call.get(1, "fset", None))
+    return (
+        Descriptor("classmethod", target)
+        if name == "classmethod"
+        else Descriptor("property", target, call.get(1, "fset", None))
+    )
 
 
-# -- super ----------------------------------------------------------------------------------------------------
+# -- super ---------------------------------------------------------------------------------------------------
 
 
 @function("builtins.super")
@@ -329,7 +343,7 @@ def _owner(function: Function, receiver: Value) -> Class | None:
     )
 
 
-# -- leaving, importing, raising ------------------------------------------------------------------------------
+# -- leaving, importing, raising -----------------------------------------------------------------------------
 
 
 @function("builtins.exit", "builtins.quit", "sys.exit", "os._exit", "os.abort")
@@ -345,7 +359,7 @@ def import_module(machine: Machine, call: Call) -> Value:
     if not isinstance(name, str) or not name.strip("."):
         return Unknown(f"import_module({text_of(call.get(0, 'name', None))})")
     level = len(name) - len(name.lstrip("."))
-    return imports.load(machine, name.lstrip("."), level)
+    return imports.load(machine, machine.frame.file, name.lstrip("."), level)
 
 
 _EXCEPTIONS = tuple(

@@ -66,7 +66,10 @@ def counter(machine: Machine, call: Call) -> Value:
     found = elements(machine, call.get(0, "iterable", ()), "Counter(…)")
     if found is None or isinstance(known(call.get(0, "iterable", ())), dict) or not is_plain(found):
         return Unknown("Counter(…)")
-    return Counter(found)
+    try:
+        return Counter(found)
+    except TypeError:
+        return Unknown("Counter(…)")
 
 
 @function("collections.ChainMap")
@@ -81,7 +84,7 @@ def chain_map(machine: Machine, call: Call) -> Value:
     return merged
 
 
-# -- named tuples ---------------------------------------------------------------------------------------------
+# -- named tuples --------------------------------------------------------------------------------------------
 
 
 @function("collections.namedtuple")
@@ -106,13 +109,13 @@ def namedtuple(machine: Machine, call: Call) -> Value:
 @function("collections.namedtuple.__iter__", "typing.NamedTuple.__iter__")
 def named_elements(machine: Machine, call: Call) -> Value:
     """A named tuple is unpacked like any other."""
-    return made(machine, iter(_values(call.args[0])), "tuple")
+    return made(machine, iter(_values(call.owner)), "tuple")
 
 
 @function("collections.namedtuple.__getitem__", "typing.NamedTuple.__getitem__")
 def named_element(machine: Machine, call: Call) -> Value:
     """An element by its position."""
-    values, key = _values(call.args[0]), known(call.get(1, "key", None))
+    values, key = _values(call.owner), known(call.get(1, "key", None))
     inside = isinstance(key, int) and -len(values) <= key < len(values)
     return values[key] if inside or isinstance(key, slice) else Unknown("tuple[…]")
 
@@ -120,19 +123,19 @@ def named_element(machine: Machine, call: Call) -> Value:
 @function("collections.namedtuple.__len__", "typing.NamedTuple.__len__")
 def named_length(machine: Machine, call: Call) -> Value:
     """How many elements it has."""
-    return len(_values(call.args[0]))
+    return len(_values(call.owner))
 
 
 @function("collections.namedtuple._asdict", "typing.NamedTuple._asdict")
 def named_as_dict(machine: Machine, call: Call) -> Value:
     """Names and elements."""
-    return dict(call.args[0].attributes) if isinstance(call.args[0], Instance) else Unknown("_asdict()")
+    return dict(call.owner.attributes) if isinstance(call.owner, Instance) else Unknown("_asdict()")
 
 
 @function("collections.namedtuple._replace", "typing.NamedTuple._replace")
 def named_replaced(machine: Machine, call: Call) -> Value:
     """A copy with other elements."""
-    owner = call.args[0]
+    owner = call.owner
     if not isinstance(owner, Instance):
         return Unknown("_replace(…)")
     return Instance(owner.cls, {**owner.attributes, **call.kwargs}, owner.kind)
@@ -145,11 +148,11 @@ def _values(owner: Value) -> tuple[Value, ...]:
 @function("typing.NamedTuple.__init_subclass__")
 def named_class(machine: Machine, call: Call) -> None:
     """The annotated names of the class body are its fields."""
-    if isinstance(call.args[0], Class):
-        call.args[0].is_dataclass = True
+    if isinstance(call.owner, Class):
+        call.owner.is_dataclass = True
 
 
-# -- bags of attributes ---------------------------------------------------------------------------------------
+# -- bags of attributes --------------------------------------------------------------------------------------
 
 
 @function("types.SimpleNamespace")
@@ -174,10 +177,15 @@ def _eased(value: Value, depth: int) -> Value:
     return [_eased(inner, depth - 1) for inner in value] if isinstance(value, list) and depth else value
 
 
-@function("easydict.EasyDict.__getitem__", "easydict.EasyDict.get", "easydict.EasyDict.pop", "easydict.EasyDict.setdefault")
+@function(
+    "easydict.EasyDict.__getitem__",
+    "easydict.EasyDict.get",
+    "easydict.EasyDict.pop",
+    "easydict.EasyDict.setdefault",
+)
 def eased_item(machine: Machine, call: Call) -> Value:
     """An attribute by its name, as an item."""
-    owner, key = call.args[0], known(call.get(1, "key", None))
+    owner, key = call.owner, known(call.get(1, "key", None))
     default = Unknown("config[…]") if call.name.endswith("__getitem__") else call.get(2, "default", None)
     if not isinstance(owner, Instance) or not isinstance(key, str):
         return Unknown(f"config[{text_of(key)}]")
@@ -195,11 +203,12 @@ def set_eased_item(machine: Machine, call: Call) -> None:
         call.args[0].attributes[call.args[1]] = call.args[2]
 
 
-@function("easydict.EasyDict.__iter__", "easydict.EasyDict.keys", "easydict.EasyDict.values", "easydict.EasyDict.items",
-          "easydict.EasyDict.to_dict", "easydict.EasyDict.copy", "easydict.EasyDict.update", "easydict.EasyDict.toDict")  # fmt: skip
+@function("easydict.EasyDict.__iter__", "easydict.EasyDict.keys", "easydict.EasyDict.values",
+    "easydict.EasyDict.items", "easydict.EasyDict.to_dict", "easydict.EasyDict.copy",
+    "easydict.EasyDict.update", "easydict.EasyDict.toDict")  # fmt: skip
 def eased_dict(machine: Machine, call: Call) -> Value:
     """What it shares with a dict."""
-    attributes: dict[str, Value] = call.args[0].attributes if isinstance(call.args[0], Instance) else {}
+    attributes: dict[str, Value] = call.owner.attributes if isinstance(call.owner, Instance) else {}
     name = call.name.rpartition(".")[2]
     if name == "update":
         found = dict_(machine, Call(call.node, call.args[1:], call.kwargs, complete=call.complete))

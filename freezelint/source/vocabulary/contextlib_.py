@@ -150,9 +150,10 @@ def suppress(machine: Machine, call: Call) -> Value:
     return Context("suppress" if call.name.endswith("suppress") else "raises")
 
 
-@function("contextlib.redirect_stdout", "contextlib.redirect_stderr", "warnings.catch_warnings", "torch.autograd.set_detect_anomaly",
-          "torch.autograd.detect_anomaly", "pytest.warns", "torch.autograd.profiler.profile", "torch.profiler.profile",
-          "torch.profiler.record_function", "torch.autograd.profiler.record_function")  # fmt: skip
+@function("contextlib.redirect_stdout", "contextlib.redirect_stderr", "warnings.catch_warnings",
+    "torch.autograd.set_detect_anomaly", "torch.autograd.detect_anomaly", "pytest.warns",
+    "torch.autograd.profiler.profile", "torch.profiler.profile", "torch.profiler.record_function",
+    "torch.autograd.profiler.record_function")  # fmt: skip
 def harmless(machine: Machine, call: Call) -> Value:
     """Context managers that change nothing we follow."""
     return Context(call.name)

@@ -12,19 +12,20 @@ from freezelint.source.vocabulary.functools_ import identity
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
-ALIASES = {"pydantic.dataclasses.dataclass": "dataclasses.dataclass", "chex.dataclass": "dataclasses.dataclass",
-           "flax.struct.dataclass": "dataclasses.dataclass", "pydantic.Field": "dataclasses.field",
-           "attr.ib": "dataclasses.field", "attr.field": "dataclasses.field", "attrs.field": "dataclasses.field",
-           "simple_parsing.field": "dataclasses.field", "simple_parsing.helpers.field": "dataclasses.field"}  # fmt: skip
+ALIASES = {"pydantic.dataclasses.dataclass": "dataclasses.dataclass", "chex.dataclass":
+    "dataclasses.dataclass", "flax.struct.dataclass": "dataclasses.dataclass", "pydantic.Field":
+    "dataclasses.field", "attr.ib": "dataclasses.field", "attr.field": "dataclasses.field",
+    "attrs.field": "dataclasses.field", "simple_parsing.field": "dataclasses.field",
+    "simple_parsing.helpers.field": "dataclasses.field"}  # fmt: skip
 
 
-@function("dataclasses.dataclass", "attr.s", "attr.define", "attr.attrs", "attrs.define", "attrs.frozen", "attr.dataclass",
-          "transformers.utils.add_start_docstrings", "pyrallis.wrap")  # fmt: skip
+@function("dataclasses.dataclass", "attr.s", "attr.define", "attr.attrs", "attrs.define",
+    "attrs.frozen", "attr.dataclass", "transformers.utils.add_start_docstrings", "pyrallis.wrap")  # fmt: skip
 def dataclass(machine: Machine, call: Call) -> Value:
     """The annotated names of the class body are what its constructor takes."""
     if call.args and isinstance(call.args[0], Class):
-        call.args[0].is_dataclass = True
-        return call.args[0]
+        call.owner.is_dataclass = True
+        return call.owner
     if call.args or not call.name.endswith(("dataclass", "define", "frozen", ".s", "attrs")):
         return identity("decorator")
     return Intrinsic("dataclass", dataclass)
@@ -36,7 +37,7 @@ def field(machine: Machine, call: Call) -> Value:
     factory = call.kwargs.get("default_factory", call.kwargs.get("factory"))
     default = call.kwargs.get("default", MISSING)
     if default is MISSING and call.args and call.name.endswith("field"):
-        default = call.args[0]
+        default = call.owner
     if factory is None and (default is MISSING or default is ...):
         return Unknown("field")
     return Instance(None, {"default": default, "default_factory": factory}, kind="dataclasses.Field")
@@ -59,18 +60,19 @@ def replace(machine: Machine, call: Call) -> Value:
 
 
 _FILLED = ("pydantic.BaseModel", "pydantic.BaseSettings", "pydantic_settings.BaseSettings", "msgspec.Struct",
-           "simple_parsing.Serializable", "tap.Tap", "tap.TypedArgs", "chz.chz", "flax.struct.PyTreeNode")  # fmt: skip
+           "simple_parsing.Serializable", "tap.Tap", "tap.TypedArgs", "chz.chz",
+    "flax.struct.PyTreeNode")  # fmt: skip
 
 
 @function(*(f"{name}.__init_subclass__" for name in _FILLED))
 def filled(machine: Machine, call: Call) -> None:
     """Classes whose annotated names are fields without a decorator."""
-    if isinstance(call.args[0], Class):
-        call.args[0].is_dataclass = True
+    if isinstance(call.owner, Class):
+        call.owner.is_dataclass = True
 
 
-@function("pydantic.BaseModel.model_dump", "pydantic.BaseModel.dict", "pydantic_settings.BaseSettings.model_dump",
-          "tap.Tap.as_dict")  # fmt: skip
+@function("pydantic.BaseModel.model_dump", "pydantic.BaseModel.dict",
+    "pydantic_settings.BaseSettings.model_dump", "tap.Tap.as_dict")  # fmt: skip
 def dumped(machine: Machine, call: Call) -> Value:
     """The fields as a dict."""
-    return dict(call.args[0].attributes) if isinstance(call.args[0], Instance) else Unknown("model_dump()")
+    return dict(call.owner.attributes) if isinstance(call.owner, Instance) else Unknown("model_dump()")

@@ -19,12 +19,16 @@ ALIASES = {"strenum.StrEnum": "enum.StrEnum", "transformers.utils.ExplicitEnum":
 @function(*(f"enum.{name}.__init_subclass__" for name in _CLASSES))
 def members(machine: Machine, call: Call) -> None:
     """The plain names of the class body become members."""
-    cls = call.args[0]
+    cls = call.owner
     if not isinstance(cls, Class):
         return
     libraries = {library.name.rpartition(".")[2] for library in cls.libraries()}
     # A member of these is equal to its value.
-    kind = "enum.mixed" if libraries & {"str", "int", "float", "IntEnum", "StrEnum", "IntFlag"} else "enum.member"
+    kind = (
+        "enum.mixed"
+        if libraries & {"str", "int", "float", "IntEnum", "StrEnum", "IntFlag"}
+        else "enum.member"
+    )
     found: dict[str, Value] = {}
     counter = 0
     for name, value in list(cls.namespace.items()):
@@ -48,15 +52,21 @@ def auto(machine: Machine, call: Call) -> Value:
 @function(*(f"enum.{name}.__new__" for name in _CLASSES))
 def by_value(machine: Machine, call: Call) -> Value:
     """`Mode("full")`: the member with this value."""
-    cls, wanted = call.args[0], call.get(1, "value", None)
+    cls, wanted = call.owner, call.get(1, "value", None)
     found = cls.namespace.get("__members__") if isinstance(cls, Class) else None
     if not isinstance(found, dict):
         return Unknown(f"{text_of(cls)}({text_of(wanted)})")
     plain = known(wanted)
     for member in found.values():
         value = member.attributes["value"]
-        if member is plain or (isinstance(value, (str, int, float)) and type(value) is type(plain) and value == plain):
-            return Unknown(f"{text_of(cls)}({text_of(wanted)})", member) if isinstance(wanted, Unknown) else member
+        if member is plain or (
+            isinstance(value, (str, int, float)) and type(value) is type(plain) and value == plain
+        ):
+            return (
+                Unknown(f"{text_of(cls)}({text_of(wanted)})", member)
+                if isinstance(wanted, Unknown)
+                else member
+            )
     return Unknown(f"{text_of(cls)}({text_of(wanted)})")
 
 

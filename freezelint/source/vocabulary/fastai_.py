@@ -29,7 +29,7 @@ def learner(machine: Machine, call: Call) -> Value:
                                              "fit_flat_cos", "fit_sgdr")))  # fmt: skip
 def trains(machine: Machine, call: Call) -> Value:
     """fastai freezes by its own parameter groups and keeps norm layers trained: nothing is said of it."""
-    owner = call.args[0]
+    owner = call.owner
     model = owner.attributes.get("model") if isinstance(owner, Instance) else None
     if isinstance(model, Module):
         for _, parameter in model.own_and_below():

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
 from freezelint.source.iterables import elements
-from freezelint.source.values import MISSING, Call, Class, Function, Intrinsic, Library, Method, Module, Unknown, Value
+from freezelint.source.values import (
+    MISSING,
+    Call,
+    Class,
+    Function,
+    Intrinsic,
+    Library,
+    Method,
+    Module,
+    Unknown,
+    Value,
+)
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
@@ -54,12 +65,13 @@ def wraps(machine: Machine, call: Call) -> Value:
     return call.args[0] if call.name.endswith("update_wrapper") and call.args else identity("wraps")
 
 
-_TRANSPARENT = ("functools.lru_cache", "functools.cache", "functools.singledispatch", "functools.singledispatchmethod",
-                "functools.total_ordering", "functools.cmp_to_key", "atexit.register", "numba.jit", "numba.njit",
-                "typing.overload", "typing.final", "typing.no_type_check", "typing.runtime_checkable",
-                "typing_extensions.override", "typing.override", "abc.abstractmethod", "deprecated.deprecated",
-                "joblib.delayed", "retry.retry", "beartype.beartype", "typeguard.typechecked", "pytest.fixture",
-                "contextlib.ContextDecorator", "weakref.ref", "weakref.proxy")  # fmt: skip
+_TRANSPARENT = ("functools.lru_cache", "functools.cache", "functools.singledispatch",
+    "functools.singledispatchmethod", "functools.total_ordering", "functools.cmp_to_key",
+    "atexit.register", "numba.jit", "numba.njit", "typing.overload", "typing.final",
+    "typing.no_type_check", "typing.runtime_checkable", "typing_extensions.override",
+    "typing.override", "abc.abstractmethod", "deprecated.deprecated", "joblib.delayed",
+    "retry.retry", "beartype.beartype", "typeguard.typechecked", "pytest.fixture",
+    "contextlib.ContextDecorator", "weakref.ref", "weakref.proxy")  # fmt: skip
 
 
 @function(*_TRANSPARENT)

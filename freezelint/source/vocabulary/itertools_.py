@@ -78,7 +78,9 @@ def count(machine: Machine, call: Call) -> Value:
     def element(position: Value) -> Value:
         if isinstance(position, Unknown):
             return position
-        return operators.binary(machine, ast.Add(), start, operators.binary(machine, ast.Mult(), position, step))
+        return operators.binary(
+            machine, ast.Add(), start, operators.binary(machine, ast.Mult(), position, step)
+        )
 
     return Endless(element, counts=True, text="itertools.count()")
 
@@ -92,7 +94,9 @@ def cycle(machine: Machine, call: Call) -> Value:
     def element(position: Value) -> Value:
         if found and isinstance(position, int):
             return found[position % len(found)]
-        return source.element(position) if isinstance(source, Repeat) else Unknown(f"cycle({text_of(source)})")
+        return (
+            source.element(position) if isinstance(source, Repeat) else Unknown(f"cycle({text_of(source)})")
+        )
 
     return Endless(element, text="cycle")
 
@@ -121,13 +125,19 @@ def combined(machine: Machine, call: Call) -> Value:
     number = known(call.get(None if name == "product" else 1, "repeat" if name == "product" else "r", 1))
     if not isinstance(number, int) or not 0 <= number <= 20 or not pools or not call.complete:
         return _unknown(call)
-    count = math.prod(map(len, pools)) ** number if name == "product" else math.perm(len(pools[0]) + number, number)
+    count = (
+        math.prod(map(len, pools)) ** number
+        if name == "product"
+        else math.perm(len(pools[0]) + number, number)
+    )
     if count > _MOST_COMBINATIONS:
         return Repeat(lambda position: Unknown(f"{name}[{text_of(position)}]"), text=name)
     if name == "product":
         return made(machine, itertools.product(*pools, repeat=number), name, *given)
     make: Any = {"combinations": itertools.combinations, "permutations": itertools.permutations}
-    return made(machine, make.get(name, itertools.combinations_with_replacement)(pools[0], number), name, *given)
+    return made(
+        machine, make.get(name, itertools.combinations_with_replacement)(pools[0], number), name, *given
+    )
 
 
 @function("itertools.zip_longest")
@@ -136,7 +146,9 @@ def zip_longest(machine: Machine, call: Call) -> Value:
     parts = [lazily(machine, source, "zip_longest(…)") for source in call.args]
     if not parts or any(part is None for part in parts):
         return _unknown(call)
-    rows = itertools.zip_longest(*(part for part in parts if part is not None), fillvalue=call.kwargs.get("fillvalue"))
+    rows = itertools.zip_longest(
+        *(part for part in parts if part is not None), fillvalue=call.kwargs.get("fillvalue")
+    )
     return made(machine, rows, "zip_longest(…)", *call.args)
 
 
@@ -226,7 +238,9 @@ def while_(machine: Machine, call: Call) -> Value:
 @function("itertools.compress")
 def compress(machine: Machine, call: Call) -> Value:
     """The elements whose selector is true."""
-    found, chosen = (elements(machine, argument, "compress(…)") for argument in (*call.args[:2], None, None)[:2])
+    found, chosen = (
+        elements(machine, argument, "compress(…)") for argument in (*call.args[:2], None, None)[:2]
+    )
     hint = combined_hint(chosen or [MISSING], lambda flags: flags)
     if found is None or hint is MISSING or not all(isinstance(flag, (bool, int)) for flag in hint):
         return _unknown(call)
@@ -237,7 +251,11 @@ def compress(machine: Machine, call: Call) -> Value:
 def pairwise(machine: Machine, call: Call) -> Value:
     """Neighbours."""
     found = elements(machine, call.get(0, "iterable", None), "pairwise(…)")
-    return _unknown(call) if found is None else made(machine, itertools.pairwise(found), "pairwise(…)", *call.args)
+    return (
+        _unknown(call)
+        if found is None
+        else made(machine, itertools.pairwise(found), "pairwise(…)", *call.args)
+    )
 
 
 @function("itertools.batched", "more_itertools.chunked")

@@ -33,7 +33,7 @@ def module(machine: Machine, module: Module, call: Call) -> None:
 @function(f"{_MODULE}.save_hyperparameters")
 def save_hyperparameters(machine: Machine, call: Call) -> Value:
     """The arguments of the constructor become `self.hparams`."""
-    receiver, scope = call.args[0], machine.frame.scope
+    receiver, scope = call.owner, machine.frame.scope
     if isinstance(receiver, Module):
         given = {name: value for name, value in scope.items() if value is not receiver and not name.startswith("__")}
         names = [name for name in call.args[1:] if isinstance(name, str)]
@@ -108,7 +108,7 @@ def trainer(machine: Machine, call: Call) -> Value:
 @function(f"{_TRAINER}.fit")
 def fit(machine: Machine, call: Call) -> Value:
     """Runs the training loop on a module of the script."""
-    owner = call.args[0]
+    owner = call.owner
     model = call.args[1] if len(call.args) > 1 else call.kwargs.get("model")
     if isinstance(model, Module) and model.cls is not None:
         callbacks = owner.attributes.get("callbacks", []) if isinstance(owner, Instance) else []

@@ -14,15 +14,12 @@ from freezelint.source.vocabulary import constant, function
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
-        math.ceil, math.floor, math.trunc, math.sqrt, math.exp, math.log, math.log2, math.log10, math.log1p,
-        math.sin, math.cos, math.tan, math.asin, math.acos, math.atan, math.atan2, math.sinh, math.cosh, math.tanh,
-        math.fabs, math.fmod, math.hypot, math.isnan, math.isinf, math.isfinite, math.isclose, math.copysign,
-        math.gcd, math.degrees, math.radians, math.erf, math.expm1, math.remainder, math.modf, math.frexp,
-    )
-}  # fmt: skip
+_FUNCTIONS: dict[str, Callable[..., Any]] = {function.__name__: function for function in (math.ceil,
+    math.floor, math.trunc, math.sqrt, math.exp, math.log, math.log2, math.log10, math.log1p,
+    math.sin, math.cos, math.tan, math.asin, math.acos, math.atan, math.atan2, math.sinh, math.cosh,
+    math.tanh, math.fabs, math.fmod, math.hypot, math.isnan, math.isinf, math.isfinite,
+    math.isclose, math.copysign, math.gcd, math.degrees, math.radians, math.erf, math.expm1,
+    math.remainder, math.modf, math.frexp, )}  # fmt: skip
 
 
 @function(*(f"math.{name}" for name in _FUNCTIONS))
@@ -53,7 +50,11 @@ def prod(machine: Machine, call: Call) -> Value:
     if values is None or len(values) > 1000 or any(isinstance(value, Tensor) for value in values):
         return Unknown("prod(…)")
     small = all(not isinstance(known(value), int) or abs(known(value)) < 10**12 for value in values)
-    return computed(machine, "prod", lambda *numbers: math.prod(numbers), *values) if small else Unknown("prod(…)")
+    return (
+        computed(machine, "prod", lambda *numbers: math.prod(numbers), *values)
+        if small
+        else Unknown("prod(…)")
+    )
 
 
 @constant("math.pi")

@@ -14,11 +14,10 @@ from freezelint.source.vocabulary import function
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
-_BINARY: dict[str, type[ast.operator]] = {
-    "add": ast.Add, "sub": ast.Sub, "mul": ast.Mult, "truediv": ast.Div, "floordiv": ast.FloorDiv, "mod": ast.Mod,
-    "and_": ast.BitAnd, "or_": ast.BitOr, "xor": ast.BitXor, "matmul": ast.MatMult, "concat": ast.Add,
-    "iadd": ast.Add, "ior": ast.BitOr, "isub": ast.Sub, "imul": ast.Mult,
-}  # fmt: skip
+_BINARY: dict[str, type[ast.operator]] = {"add": ast.Add, "sub": ast.Sub, "mul": ast.Mult,
+    "truediv": ast.Div, "floordiv": ast.FloorDiv, "mod": ast.Mod, "and_": ast.BitAnd, "or_":
+    ast.BitOr, "xor": ast.BitXor, "matmul": ast.MatMult, "concat": ast.Add, "iadd": ast.Add, "ior":
+    ast.BitOr, "isub": ast.Sub, "imul": ast.Mult}  # fmt: skip
 _COMPARE: dict[str, type[ast.cmpop]] = {
     "eq": ast.Eq, "ne": ast.NotEq, "lt": ast.Lt, "le": ast.LtE, "gt": ast.Gt, "ge": ast.GtE,
     "is_": ast.Is, "is_not": ast.IsNot,

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
 ALIASES = {
-    **{f"torch.optim.{name.lower()}.{name}": f"torch.optim.{name}" for name in TORCH},
-    "torch.optim._adafactor.Adafactor": "torch.optim.Adafactor",
-    "torch.optim._muon.Muon": "torch.optim.Muon",
-    "torch.optim.optimizer.Optimizer": "torch.optim.Optimizer",
+    **{f"torch.optim.{name.lower()}.": "torch.optim." for name in TORCH},
+    "torch.optim.sparse_adam.": "torch.optim.",
+    "torch.optim._adafactor.": "torch.optim.",
+    "torch.optim._muon.": "torch.optim.",
+    "torch.optim.optimizer.": "torch.optim.",
     "torch.optim._multi_tensor.": "torch.optim.",
     "transformers.optimization.AdamW": "transformers.AdamW",
     "transformers.optimization.Adafactor": "transformers.Adafactor",
@@ -208,9 +209,10 @@ def load_state_dict(machine: Machine, optimizer: Optimizer, call: Call) -> None:
     optimizer.state_at_start = None
 
 
-@method(Optimizer, "train", "eval", "share_memory", "register_step_pre_hook", "register_step_post_hook", "__repr__",
-        "__setstate__", "_patch_step_function", "synchronize", "clip_master_grads", "consolidate_state_dict",
-        "master_params", "update_master_grads", "zero_grad_")  # fmt: skip
+@method(
+    Optimizer, "train", "eval", "share_memory", "register_step_pre_hook", "register_step_post_hook",
+    "synchronize", "clip_master_grads", "update_master_grads", "consolidate_state_dict", "master_params",
+)  # fmt: skip
 def harmless(machine: Machine, optimizer: Optimizer, call: Call) -> Value:
     """What changes neither groups nor parameters."""
     return Unknown(f"optimizer.{call.name}()")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import calls, groups, scheduling
+from freezelint.source import calls, groups, schedule_uses, scheduling
 from freezelint.source.operators import known
 from freezelint.source.rates import number
 from freezelint.source.values import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ALIASES = {
     "torch.optim.lr_scheduler._LRScheduler": "torch.optim.lr_scheduler.LRScheduler",
+    "torch.optim.lr_scheduler._LRScheduler.": "torch.optim.lr_scheduler.LRScheduler.",
     "torch.optim.swa_utils.SWALR": "torch.optim.lr_scheduler.SWALR",
     "transformers.optimization.": "transformers.",
     "timm.scheduler.cosine_lr.": "timm.scheduler.",
@@ -70,21 +71,17 @@ def transformers_schedule(machine: Machine, call: Call) -> Value:
     if warm is None or (isinstance(kind, str) and "constant" in kind and "warmup" not in kind):
         warm = 0
     steps = number(warm)
-    made = _made(
-        machine, "LambdaLR" if steps == 0 else f"{name} (warmup)" if "warmup" not in name else name, call
-    )
-    if isinstance(made, Schedule) and made.optimizer is not None:
-        # The formula is known for the warm-up only.
-        made.attributes["warm-up steps"] = steps
-        made.attributes.pop("lr_lambdas", None)
-        for group in made.optimizer.groups:
-            base = number(group.get("initial_lr"))
-            group["lr"] = Unknown("lr") if steps is None or base is None else (base if steps == 0 else 0.0)
-        machine.recorder.rates.built(made.optimizer)
-    return made
+    shown = name if "warmup" in name else f"{name} (warmup)"
+    return _made(machine, "LambdaLR" if steps == 0 else shown, call, details={scheduling.WARM_UP: steps})
 
 
-def _made(machine: Machine, name: str, call: Call, receiver: Instance | None = None) -> Value:
+def _made(
+    machine: Machine,
+    name: str,
+    call: Call,
+    receiver: Instance | None = None,
+    details: dict[str, Value] | None = None,
+) -> Value:
     optimizer = _optimizer_in(call)
     if optimizer is None and receiver is None and not name[:1].isupper():
         return calls.unknown(machine, call.name, call)
@@ -97,8 +94,9 @@ def _made(machine: Machine, name: str, call: Call, receiver: Instance | None = N
     recorder.rates.before_step(optimizer)
     event = recorder.event("schedule-built", optimizer=optimizer, name=name)
     schedule.built = event if event >= 0 else None
+    schedule.holders = schedule_uses.holders_here(machine, call)
     recorder.schedules.append(schedule)
-    schedule.attributes.update(_lambdas(machine, schedule, optimizer))
+    schedule.attributes.update(_lambdas(schedule, optimizer) if details is None else details)
     if receiver is None:
         scheduling.start(machine, schedule, optimizer)
     else:
@@ -119,7 +117,7 @@ def _optimizer_in(call: Call) -> Optimizer | None:
     return None
 
 
-def _lambdas(machine: Machine, schedule: Schedule, optimizer: Optimizer) -> dict[str, Value]:
+def _lambdas(schedule: Schedule, optimizer: Optimizer) -> dict[str, Value]:
     """The functions of a LambdaLR, one for each group."""
     if schedule.class_name not in ("LambdaLR", "MultiplicativeLR"):
         return {}
@@ -137,29 +135,18 @@ def step(machine: Machine, schedule: Schedule, call: Call) -> None:
         return
     recorder = machine.recorder
     recorder.register(optimizer)
+    if not any(other is schedule for other in recorder.schedules):  # of an earlier trace
+        schedule.built = None
+        recorder.schedules.append(schedule)
     recorder.rates.before_step(optimizer)
     schedule.stepped += 1
     late = any(loop.late for loop in machine.loops)
     epoch = None if late or "epoch unknown" in schedule.attributes else schedule.stepped
     if epoch is None or (call.args and schedule.class_name != "ReduceLROnPlateau"):
         schedule.attributes["epoch unknown"], epoch = True, None
-    problem = _advanced(machine, schedule, optimizer, epoch)
+    problem = scheduling.advance(machine, schedule, optimizer, epoch)
     event = recorder.event("schedule-stepped", optimizer=optimizer, name=schedule.class_name, value=problem)
     recorder.rates.changed(optimizer, event, schedule)
-
-
-def _advanced(machine: Machine, schedule: Schedule, optimizer: Optimizer, epoch: int | None) -> str:
-    warm = schedule.attributes.get("warm-up steps")
-    if "warm-up steps" in schedule.attributes:
-        rising = epoch is not None and isinstance(warm, float) and epoch < warm
-        for group in optimizer.groups:
-            base = number(group.get("initial_lr"))
-            share = epoch / warm if rising and epoch is not None and isinstance(warm, float) else None
-            group["lr"] = Unknown("lr") if base is None or share is None else base * share
-        known_groups = schedule.attributes.get("base_lrs")
-        missing = isinstance(known_groups, list) and len(known_groups) < len(optimizer.groups)
-        return "group-missing" if missing else ""
-    return scheduling.advance(machine, schedule, optimizer, epoch)
 
 
 @method(Schedule, "get_last_lr", "get_lr", "_get_epoch_values", "get_epoch_values")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import tensors
+from freezelint.source import lost_copies, tensors
 from freezelint.source.operators import known
 from freezelint.source.values import (
     Call,
@@ -102,6 +102,8 @@ def requires_grad_(machine: Machine, tensor: Tensor, call: Call) -> Value:
 
 def _force(machine: Machine, tensor: Tensor, truth: bool | None) -> None:
     was = tensor.requires_grad
+    if truth is False:
+        lost_copies.tensor_written(machine, tensor)
     if truth and was is False and not tensor.parents:
         index = machine.recorder.event("gradient-forced", value=tensor.text)
         tensor.attributes["forced"] = index if index >= 0 else None

@@ -50,7 +50,7 @@ def trainer(machine: Machine, call: Call) -> Value:
 @function(f"{_TRAINER}.__init__")
 def construct(machine: Machine, call: Call) -> Value:
     """The constructor, also as `super().__init__(*args, **kwargs)` of a class of the script."""
-    owner = call.args[0]
+    owner = call.owner
     if not isinstance(owner, Instance):
         return None
     model = call.get(1, "model", None)
@@ -68,7 +68,7 @@ def construct(machine: Machine, call: Call) -> Value:
 @function(f"{_TRAINER}.train")
 def train(machine: Machine, call: Call) -> Value:
     """The training loop."""
-    owner = call.args[0]
+    owner = call.owner
     model = owner.attributes.get("model") if isinstance(owner, Instance) else None
     if not isinstance(owner, Instance) or not isinstance(model, Module):
         return Unknown("train()")
@@ -125,7 +125,7 @@ def _optimizer(machine: Machine, owner: Instance, model: Module, call: Call) -> 
 @function(f"{_TRAINER}.create_optimizer")
 def create_optimizer(machine: Machine, call: Call) -> Value:
     """`super().create_optimizer()`."""
-    owner = call.args[0]
+    owner = call.owner
     model = owner.attributes.get("model") if isinstance(owner, Instance) else None
     if isinstance(owner, Instance) and isinstance(model, Module):
         owner.attributes["optimizer"] = create(machine, owner, model, call)
@@ -155,7 +155,7 @@ def _setting(settings: Value, name: str, default: Value) -> Value:
           f"{_TRAINER}.push_to_hub", f"{_TRAINER}.log", f"{_TRAINER}.save_state", f"{_TRAINER}.log_metrics")  # fmt: skip
 def harmless(machine: Machine, call: Call) -> Value:
     """What concerns neither flags nor the next step's modes; callbacks that come later are kept."""
-    owner = call.args[0]
+    owner = call.owner
     if call.name.endswith("add_callback") and isinstance(owner, Instance) and len(call.args) > 1:
         before = owner.attributes.get("callbacks")
         owner.attributes["callbacks"] = [*(before if isinstance(before, list) else []), call.args[1]]

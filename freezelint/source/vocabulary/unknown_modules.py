@@ -1,0 +1,51 @@
+"""What a module that nobody knows gives when it is asked for its parts: parameters and modules nobody knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezelint.source.claims import claim_here
+from freezelint.source.describing import text_of
+from freezelint.source.iteration import Repeat
+from freezelint.source.no_effects import mark
+from freezelint.source.values import Call, Unknown, Value
+from freezelint.source.vocabulary import method
+
+if TYPE_CHECKING:
+    from freezelint.source.machine import Machine
+
+
+@method(Unknown, "parameters", "children", "modules")
+def parts(machine: Machine, owner: Unknown, call: Call) -> Value:
+    """Some of its parts."""
+    text = f"{text_of(owner)}.{call.name}()"
+    return Repeat(lambda position: _part(text, position, call.name), text=text)
+
+
+@method(Unknown, "named_parameters", "named_children", "named_modules")
+def named_parts(machine: Machine, owner: Unknown, call: Call) -> Value:
+    """Some of its parts with their names."""
+    text = f"{text_of(owner)}.{call.name}()"
+    return Repeat(lambda position: (Unknown("name"), _part(text, position, call.name)), text=text)
+
+
+@method(Unknown, "requires_grad_")
+def requires_grad_(machine: Machine, owner: Unknown, call: Call) -> Value:
+    """Flags of parameters that nobody knows are set."""
+    machine.recorder.misses.unclear += 1
+    return owner
+
+
+@method(Unknown, "eval")
+def eval_(machine: Machine, owner: Unknown, call: Call) -> Value:
+    """Eval mode of a module that nobody knows: told where the code says that it freezes, and does not."""
+    claimed = claim_here(machine)
+    if claimed.get("says") == "freeze" and claimed.get("freezes_otherwise") is False and not call.args:
+        machine.recorder.event("to-eval")
+    return owner
+
+
+def _part(text: str, position: Value, name: str) -> Unknown:
+    return mark(
+        Unknown(f"{text}[{text_of(position)}]"), "parameter" if name.endswith("parameters") else "module"
+    )
