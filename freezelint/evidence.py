@@ -370,9 +370,15 @@ class Step:
     def held_by(self, parameter: int) -> list[tuple[int, int]]:
         return self.holders.get(parameter, [])
 
-    @property
+    @cached_property
     def stepping(self) -> OptimizerState | None:
         return next((state for state in self.optimizers if state.stepping), None)
+
+    @cached_property
+    def held_by_stepping(self) -> frozenset[int]:
+        """The parameters that the stepping optimizer holds."""
+        groups = self.stepping.groups if self.stepping else ()
+        return frozenset(parameter for group in groups for parameter in group.parameters)
 
 
 @dataclass(frozen=True)
@@ -452,7 +458,21 @@ class Trace:
                     found.setdefault(parameter, (model.index, module.path))
         return found
 
-    @property
+    @cached_property
+    def held(self) -> frozenset[int]:
+        """The parameters that an optimizer holds in some step."""
+        return frozenset(parameter for step in self.steps for parameter in step.holders)
+
+    @cached_property
+    def twins(self) -> dict[int, list[Model]]:
+        """For each model the others whose parameters have the same names and shapes."""
+        alike: dict[tuple[object, ...], list[Model]] = {}
+        for model in self.models:
+            make = tuple((self.parameters[p].path, self.parameters[p].shape) for p in model.parameters)
+            alike.setdefault(make, []).append(model)
+        return {one.index: [m for m in same if m is not one] for same in alike.values() for one in same}
+
+    @cached_property
     def completed(self) -> list[Step]:
         """The steps that really were optimizer steps."""
         return [step for step in self.steps if step.phase == "step"]

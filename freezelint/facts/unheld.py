@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from freezelint.evidence import Event, Gradient, Model, Optimizer, Step, Trace
+from freezelint.facts.memo import once_a_trace
 
 
-def held_in_any_step(trace: Trace) -> set[int]:
-    """Every parameter that an optimizer holds in some step, whether or not it ever steps."""
-    return {parameter for step in trace.steps for parameter in step.holders}
-
-
+@once_a_trace
 def updated_by_hand(trace: Trace, parameter: int) -> bool | None:
     """Whether a parameter that no optimizer holds changes between steps: written or copied by hand.
 
@@ -33,8 +30,8 @@ def left_out(
     """
     if not all(state.complete for other in trace.steps for state in other.optimizers):
         return []
-    held = held_in_any_step(trace)
-    lent = _held_in_a_twin(trace, model, held)
+    held = trace.held
+    lent = _held_in_a_twin(trace, model.index)
     found = []
     for parameter in model.parameters:
         state = step.parameters.get(parameter)
@@ -47,30 +44,24 @@ def left_out(
     return found
 
 
-def _held_in_a_twin(trace: Trace, model: Model, held: set[int]) -> set[int]:
+@once_a_trace
+def _held_in_a_twin(trace: Trace, index: int) -> set[int]:
     """The parameters of this model whose counterparts an optimizer holds: in another living model with the
     same names and shapes.
 
     Not where the optimizer is known to leave the counterpart as it is: then nobody copies gradients into it.
     """
     found: set[int] = set()
-    for twin in trace.models:
-        if twin.index != model.index and _make(trace, twin) == _make(trace, model):
-            pairs = zip(model.parameters, twin.parameters, strict=True)
-            found.update(mine for mine, its in pairs if its in held and _may_be_fed(trace, its))
+    for twin in trace.twins[index]:
+        pairs = zip(trace.models[index].parameters, twin.parameters, strict=True)
+        found.update(mine for mine, its in pairs if its in trace.held and _may_be_fed(trace, its))
     return found
-
-
-def _make(trace: Trace, model: Model) -> list[tuple[str, tuple[int, ...]]]:
-    return [(trace.parameters[p].path, trace.parameters[p].shape) for p in model.parameters]
 
 
 def _may_be_fed(trace: Trace, parameter: int) -> bool:
     """Whether it lives, and moves in a step of its own optimizer or has not been seen in one."""
     own = [
-        step.parameters[parameter].moved
-        for step in trace.completed
-        if step.stepping and any(parameter in group.parameters for group in step.stepping.groups)
+        step.parameters[parameter].moved for step in trace.completed if parameter in step.held_by_stepping
     ]
     return trace.parameters[parameter].attached and (not own or any(moved is not False for moved in own))
 

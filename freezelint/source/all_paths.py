@@ -1,5 +1,5 @@
-"""What one path shows of a statement, in the light of all the others: a statement that was to freeze something is
-at fault only if it froze nothing on any path.
+"""What one path shows of a statement, in the light of all the others: a statement that was to freeze
+something is at fault only if it froze nothing on any path.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ON_COPIES = ("tensor-copy", "object-copy")
 
 
 def settled(entries: Iterable[tuple[Run, ...]]) -> tuple[tuple[Run, ...], ...]:
-    """The runs, where a statement that wrote a flag in one of them, or may have done so, is certain in none."""
+    """The runs; a statement that wrote a flag in one of them, or may have done so, is certain in none."""
     runs = tuple(entries)
     traces = [run.trace for paths in runs for run in paths]
     suspects = {event.location for trace in traces for event in _misses(trace) if event.certain}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezelint.source import lost_copies, misses, resolved
-from freezelint.source.freeze_plans import is_false, is_flag, plan_of, writes_false
+from freezelint.source.freeze_plans import GIVING, is_false, is_flag, plan_of, writes_false
 from freezelint.source.observing import is_observed
 from freezelint.source.values import (
     Class,
@@ -160,12 +160,20 @@ def _lazy(machine: Machine, node: ast.Expr, call: ast.Call) -> None:
 def _never_run(machine: Machine, node: ast.Expr, name: str) -> None:
     calls = [part for part in ast.walk(node) if isinstance(part, ast.Call)]
     modules = [module for module, _ in machine.recorder.misses.given_by(calls)]
+    if not modules:  # the generator has not even asked for them
+        owners = [
+            call.func.value
+            for call in calls
+            if isinstance(call.func, ast.Attribute) and call.func.attr in GIVING
+        ]
+        values = [resolved.value(machine, owner) for owner in owners]
+        modules = [value for value in values if isinstance(value, Module)]
     parameters = [parameter for module in modules for _, parameter in module.own_and_below()]
     misses.record(machine, "never-run", node, parameters=parameters, certain=True, name=name)
 
 
 def _without_parameters(machine: Machine, node: ast.Expr, call: ast.Call, function: ast.Attribute) -> None:
-    """`module.requires_grad_(False)` on a module without parameters. In a loop it is the loop that matters."""
+    """`module.requires_grad_(False)` on a module without parameters. In a loop the loop is what matters."""
     known = machine.recorder.misses
     values = [*call.args, *(keyword.value for keyword in call.keywords)]
     if not values or not is_false(values[0]) or any(watch.frame is machine.frame for watch in known.active):

@@ -30,91 +30,34 @@ if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
 _MEANS = frozenset(
-    {
-        "requires_grad_",
-        "no_grad",
-        "inference_mode",
-        "set_grad_enabled",
-        "detach",
-        "detach_",
-        "jit",
-        "onnx",
-        "export",
-    }
+    {"requires_grad_", "no_grad", "inference_mode", "set_grad_enabled", "detach", "detach_"}
+    | {"jit", "onnx", "export"}
 )
 # Methods of modules, tensors and Python's own types, which freeze nothing.
 _KNOWN_METHODS = frozenset(
-    {
-        *(
-            "eval",
-            "train",
-            "parameters",
-            "named_parameters",
-            "children",
-            "named_children",
-            "modules",
-            "named_modules",
-        ),
-        *(
-            "to",
-            "cuda",
-            "cpu",
-            "half",
-            "float",
-            "double",
-            "zero_grad",
-            "state_dict",
-            "get_submodule",
-            "get_parameter",
-        ),
-        *(
-            "buffers",
-            "named_buffers",
-            "size",
-            "dim",
-            "numel",
-            "items",
-            "keys",
-            "values",
-            "append",
-            "extend",
-            "get",
-            "pop",
-        ),
-        *(
-            "format",
-            "join",
-            "split",
-            "startswith",
-            "endswith",
-            "lower",
-            "upper",
-            "strip",
-            "replace",
-            "info",
-            "debug",
-        ),
-        *(
-            "warning",
-            "warn",
-            "error",
-            "print",
-            "add",
-            "update",
-            "index",
-            "count",
-            "sort",
-            "copy",
-            "insert",
-            "remove",
-        ),
+    {"eval", "train", "parameters", "named_parameters", "children", "named_children", "modules"}
+    | {"named_modules", "buffers", "named_buffers", "to", "cuda", "cpu", "half", "float", "double"}
+    | {
+        "zero_grad",
+        "state_dict",
+        "get_submodule",
+        "get_parameter",
+        "size",
+        "dim",
+        "numel",
+        "items",
+        "keys",
+        "values",
     }
+    | {"append", "extend", "get", "pop", "add", "update", "index", "count", "sort", "copy", "insert"}
+    | {"remove", "format", "join", "split", "startswith", "endswith", "lower", "upper", "strip", "replace"}
+    | {"info", "debug", "warning", "warn", "error", "print"}
 )
 _MOST_FUNCTIONS = 40
 
 
 def claim_here(machine: Machine) -> dict[str, Any]:
-    """The fields `says`, `says_where` and `freezes_otherwise` of a change of mode at the current statement."""
+    """The fields `says`, `says_where` and `freezes_otherwise` of a change of mode at this statement."""
     frame = machine.frame
     line = getattr(frame.node, "lineno", None) or getattr(frame.statement, "lineno", None)
     found = None if line is None else surroundings_at(machine, frame.file, line)
@@ -192,15 +135,14 @@ class _Search:
                 next((scope[target.id] for scope in scopes if target.id in scope), self._builtin(target.id))
             )
         elif isinstance(target, ast.Attribute):
-            if isinstance(target.value, ast.Call) and isinstance(target.value.func, ast.Name):
-                if target.value.func.id == "super":
-                    self.unread = self.unread or not self._is_inherited(function, target.attr)
-                    return
+            if _is_super(target.value):
+                self.unread = self.unread or not self._is_inherited(function, target.attr)
+                return
             owner = self._of_library(target, scopes)
             if owner is not None:
                 self._called(owner)
             elif target.attr not in _KNOWN_METHODS:
-                self._methods(target.attr, function, scopes)
+                self._methods(target.attr, function)
         else:
             self.unread = True
 
@@ -234,7 +176,7 @@ class _Search:
         elif not (isinstance(value, Library) and _is_harmless(value.name)):
             self.unread = True
 
-    def _methods(self, name: str, function: Function, scopes: tuple[Scope, ...]) -> None:
+    def _methods(self, name: str, function: Function) -> None:
         """A method of something: any method of that name in the file may be meant."""
         classes = [value for value in function.globals.values() if isinstance(value, Class)]
         if function.owner is not None:
@@ -247,7 +189,7 @@ class _Search:
                 self._called(one[0])
 
     def _is_inherited(self, function: Function, name: str) -> bool:
-        """Whether `super().name()` is known: the classes of the script are read as a whole, torch's do not freeze."""
+        """Whether `super().name()` is known: classes of the script are read whole, torch's do not freeze."""
         if function.owner is None:
             return False
         if function.owner.find(name, after=function.owner) is not None or name in _KNOWN_METHODS:
@@ -288,6 +230,10 @@ def _is_plain_base(machine: Machine, library: Library) -> bool:
         "collections",
         "torchvision",
     )
+
+
+def _is_super(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
 
 
 def _means(tree: ast.AST) -> bool:

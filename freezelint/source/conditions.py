@@ -7,7 +7,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
-from freezelint.source.paths import ends_script, leaves_function, weight_of
+from freezelint.source.paths import MATTERS_MUCH, ends_script, leaves_function, weight_of
 from freezelint.source.values import MISSING, Unknown, Value
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _test(machine: Machine, test: ast.expr, around: ast.AST, prefer: bool | None
     else:
         known = True
     if machine.loops and not any(loop.late for loop in machine.loops):
-        machine.early.setdefault(id(test), set()).add(truth)
+        machine.early.setdefault(test, set()).add(truth)
     return truth, known
 
 
@@ -87,7 +87,7 @@ def _is_plain(value: Value) -> bool:
 def _later(machine: Machine, test: ast.expr) -> bool:
     """A condition on the counter of a loop, once the first passes are over: what was so from the beginning is
     over, what was not yet so happens; an `==` happens once."""
-    early = machine.early.get(id(test), set())
+    early = machine.early.get(test, set())
     loop = next((loop for loop in reversed(machine.loops) if loop.late), None)
     if loop is not None and loop.late == 2 and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq):
         modulo = any(isinstance(part, ast.Mod) for part in ast.walk(test))
@@ -107,9 +107,11 @@ def _usual(value: Value, test: ast.expr) -> bool:
 
 
 def _weight(machine: Machine, around: ast.AST, prefer: bool | None) -> int:
-    known = machine.weights.get(id(around))
+    known = machine.weights.get(around)
     if known is None:
-        known = machine.weights[id(around)] = weight_of(_source(machine, around))
+        known = machine.weights[around] = weight_of(_source(machine, around))
+    if machine.importing and known < MATTERS_MUCH:
+        return 0  # what a module asks while it is imported (is a package there? which version?) is not about models
     # A branch that gives up is not worth a path of its own, unless it is the only one.
     return min(known, 1) if prefer is False and isinstance(around, ast.If) and not around.orelse else known
 

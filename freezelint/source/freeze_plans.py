@@ -1,5 +1,5 @@
-"""What the text of a loop says about the freeze in it: which writes of False to `requires_grad` it holds, which
-tests guard them, and what these tests look for. Pure syntax; the values come when the loop runs.
+"""What the text of a loop says about the freeze in it: which writes of False to `requires_grad` it holds,
+which tests guard them, and what these tests look for. Pure syntax; the values come when the loop runs.
 """
 
 from __future__ import annotations

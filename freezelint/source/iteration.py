@@ -37,6 +37,7 @@ _EARLY = 2
 _MOST_PASSES = 2000
 # Of a list that is run through with training steps inside (folds, seeds) this many elements.
 _MOST_TRAINED = 6
+_MOST_NUMBERS = 2
 _MOST_TURNS = 200
 
 
@@ -201,7 +202,8 @@ def _variable(node: ast.AST) -> str:
 
 def _bounded(machine: Machine, loop: Loop, iterable: Value) -> Iterator[Value]:
     for position, value in enumerate(machine.iterate(iterable)):
-        if position >= _MOST_TRAINED and machine.recorder.steps_done > loop.steps:
+        most = _MOST_NUMBERS if isinstance(value, (int, float)) else _MOST_TRAINED
+        if position >= most and machine.recorder.steps_done > loop.steps:
             return
         if position >= _MOST_PASSES:
             machine.limit("a loop", "it has too many passes to follow", machine.location())

@@ -85,7 +85,11 @@ def tensor_written(machine: Machine, tensor: Tensor) -> None:
     if statement is None or not _is_lost(machine, statement):
         return
     records = machine.recorder.records
-    if records and records[-1].kind == "froze-nothing" and records[-1].location == machine.location(statement):
+    if (
+        records
+        and records[-1].kind == "froze-nothing"
+        and records[-1].location == machine.location(statement)
+    ):
         records[-1].parameters[id(behind)] = behind  # the same statement, in a loop
         return
     misses.record(machine, "tensor-copy", statement, parameters=[behind], certain=True, name=tensor.cut)
@@ -128,7 +132,7 @@ def _makes_copies(node: ast.expr) -> bool:
     for part in ast.walk(node):
         if isinstance(part, ast.Attribute) and part.attr == "data":
             return True
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
-            if part.func.attr in ("detach", "state_dict"):
-                return True
+        called = part.func if isinstance(part, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr in ("detach", "state_dict"):
+            return True
     return False

@@ -65,16 +65,18 @@ class Machine:
         self.grad_enabled: bool | None = True
         self.conditional: int = 0  # conditions of unknown outcome around the current statement
         self.ticks = 0
+        self.most_ticks = MOST_TICKS
+        self.importing = 0  # modules of the project whose bodies are running
         self.loops: list[iteration.Loop] = []
         self.inexact = 0  # loops that are running of which nobody knows the number of passes
         self.forwarding: list[Module] = []  # modules whose call is running
         self.mode_events: list[int] = []  # the event of the `train()` or `eval()` that is running
-        self.early: dict[int, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
-        self.weights: dict[int, int] = {}  # how much the branches of a condition matter, by node
+        self.early: dict[ast.AST, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
+        self.weights: dict[ast.AST, int] = {}  # how much the branches of a condition matter, by node
         self.surroundings: dict[tuple[str, int], Any] = {}
         self.sources: dict[str, Any] = {}
         self.libraries: dict[str, Any] = {}  # what imitated libraries keep for a whole run (registered options)
-        self._locations: dict[tuple[int, ...], Location] = {}
+        self._locations: dict[tuple[ast.AST, ...], Location] = {}
 
     # -- where we are -------------------------------------------------------------------------------------
 
@@ -90,7 +92,7 @@ class Machine:
     def tick(self, amount: int = 1) -> None:
         """Spend some of the budget. Raises BudgetError when it is used up."""
         self.ticks += amount
-        if self.ticks > MOST_TICKS:
+        if self.ticks > self.most_ticks:
             raise BudgetError("the script is too long to follow to its end")
 
     def location(self, node: ast.AST | None = None) -> Location | None:
@@ -103,7 +105,7 @@ class Machine:
         chain = [(frame, at) for frame, at in chain if at is not None and hasattr(at, "lineno")][:12]
         if not chain:
             return None
-        key = tuple(id(at) for _, at in chain)
+        key = tuple(at for _, at in chain)
         known = self._locations.get(key)
         if known is None:
             sites = [frame.file.location(at, frame.name) for frame, at in chain]

@@ -1,7 +1,7 @@
-"""Statements that were to freeze something and froze nothing, while they run: the evidence of "froze-nothing".
+"""Statements that were to freeze something and froze nothing, while they run: the source of "froze-nothing".
 
-`Misses` belongs to the recorder of a run. It counts the writes of `requires_grad`; loops that are there to freeze
-(`freeze_plans`) are watched pass by pass, to see which test failed for which item.
+`Misses` belongs to the recorder of a run. It counts the writes of `requires_grad`; loops that are there to
+freeze (`freeze_plans`) are watched pass by pass, to see which test failed for which item.
 """
 
 from __future__ import annotations

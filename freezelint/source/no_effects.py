@@ -1,4 +1,4 @@
-"""Attributes and keywords that look like `requires_grad` and that nothing reads, on what is no known module."""
+"""Attributes and keywords that look like `requires_grad` and that nothing reads, on what is not known."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def makes_module(name: str, value: Unknown) -> bool:
 def may_hold_more(module: Module) -> bool:
     """Whether some attribute in it is unknown and may be a module, though nothing says so."""
     return any(
-        isinstance(value, Unknown) and value.hint is MISSING and not _HOLDS_OTHER.search(name.lower())
+        isinstance(value, Unknown) and value.hint in (MISSING, None) and not _HOLDS_OTHER.search(name.lower())
         for _, inner in module.walk()
         for name, value in inner.attributes.items()
     )
@@ -205,7 +205,7 @@ def unknown_child(module: Module, value: Unknown) -> Module:
 
 
 def touched(machine: Machine, module: Module, name: str) -> Value:
-    """An attribute of an open module that nobody has seen so far: a child, unless its name tells otherwise."""
+    """An attribute of an open module that was not seen so far: a child, unless its name tells otherwise."""
     if name in _PLAIN or name.startswith(_VERBS):
         return _unseen(module, name)
     if _PARAMETERS.search(name):

@@ -47,10 +47,14 @@ class Decisions:
         return known.taken
 
 
+# The weight of a branch that says itself that it freezes, optimises or sets a mode.
+MATTERS_MUCH = 2
+
+
 def weight_of(source: str) -> int:
     """How much a branch with this text may matter: 0 not at all, 1 somewhat, 2 much."""
     if _STRONG.search(source):
-        return 2
+        return MATTERS_MUCH
     return 1 if _WORTH.search(source) else 0
 
 

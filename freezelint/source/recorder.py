@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,8 @@ _IN_LOOPS: frozenset[EventKind] = frozenset(
     {"frozen", "unfrozen", "no-effect", "to-train", "to-eval", "norm-set", "compared"}
 )
 _MOST = 3000
+_ALIKE = 2
+_MOST_STEPS = 24
 
 
 @dataclass(eq=False)
@@ -62,6 +65,7 @@ class Recorder:
         self.stock = snapshot.Stock(self)
         self.rates = rates.Rates(self._machine)
         self._open: dict[tuple[Any, ...], Record] = {}
+        self._seen: Counter[int] = Counter()  # how often a step left this state
 
     # -- events -------------------------------------------------------------------------------------------
 
@@ -147,8 +151,12 @@ class Recorder:
         self.register(optimizer)
         moved = stepping.apply(self._machine, optimizer)
         index = self.event("stepped", optimizer=optimizer)
-        self.stock.take()
-        self.steps.append(self.stock.step("step", index if index >= 0 else None, optimizer, moved))
+        state = self.stock.fingerprint(optimizer, moved)
+        self._seen[state] += 1
+        # A step like two earlier ones shows nothing new; the second shows what only a second can.
+        if self._seen[state] <= _ALIKE and len(self.steps) < _MOST_STEPS:
+            self.stock.take()
+            self.steps.append(self.stock.step("step", index if index >= 0 else None, optimizer, moved))
         self.steps_done += 1
         optimizer.stepped += 1
         self.begin_step()

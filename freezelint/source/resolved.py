@@ -1,5 +1,5 @@
-"""The values of expressions that are looked at a second time, after the script has used them. Only those without
-consequences are evaluated: constants, variables, attributes, items, and texts made of these.
+"""The values of expressions that are looked at a second time, after the script has used them. Only those
+without consequences are evaluated: constants, variables, attributes, items, and texts made of these.
 """
 
 from __future__ import annotations
@@ -74,5 +74,6 @@ def source(machine: Machine, node: ast.expr, *, opposite: bool = False) -> str:
 
 
 _SIGNS: dict[type[ast.cmpop], str] = {
-    ast.In: "in", ast.NotIn: "not in", ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+    ast.In: "in", ast.NotIn: "not in", ast.Eq: "==", ast.NotEq: "!=",
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip

@@ -111,7 +111,7 @@ def _write(machine: Machine, schedule: Schedule, optimizer: Optimizer, epoch: in
     given: dict[object, Value] = {}
     for position, group in enumerate(optimizer.groups):
         base = bases[position] if position < len(bases) else group.get("lr")
-        key = (id(base) if isinstance(base, Unknown) else base, _lambda_key(schedule, position))
+        key = (base if isinstance(base, (int, float)) else id(base), _lambda_key(schedule, position))
         if key not in given:
             given[key] = _rate(machine, schedule, base, epoch, position)
         group["lr"] = given[key]

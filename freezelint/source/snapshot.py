@@ -175,6 +175,26 @@ class Stock:
             built=parameter.built,
         )
 
+    def fingerprint(self, optimizer: Optimizer, moved: dict[int, bool | None]) -> int:
+        """Changes when a step leaves another state: flags, gradients, modes, what ran, groups."""
+        facts: list[object] = [optimizer.index, self.loss_reaches_nothing]
+        for root in self.roots():
+            for _, module in root.walk():
+                ran = module.ran
+                facts.append(module.training)
+                if ran is not None:
+                    facts += (ran.training, ran.with_gradient, ran.without_gradient, ran.cut_by_checkpoint)
+                for parameter in module.parameters.values():
+                    if parameter is not None:
+                        facts += (id(parameter), parameter.requires_grad, parameter.gradient)
+                        facts += (parameter.moved_by_hand, moved.get(id(parameter)))
+        for one in self._recorder.optimizers:
+            facts.append(one.index)
+            for group in one.groups:
+                members = group.get("params")
+                facts += (len(members) if isinstance(members, list) else -1, number(group.get("lr")))
+        return hash(tuple(facts))
+
     # -- one step -----------------------------------------------------------------------------------------
 
     def backward(self, loss: Value) -> None:

@@ -74,7 +74,8 @@ def surroundings_at(machine: Machine, file: SourceFile, line: int) -> Surroundin
             machine.surroundings[key] = None if source is None else surroundings_of(source, line)
         except (ValueError, RecursionError):
             machine.surroundings[key] = None
-    return machine.surroundings[key]
+    known: Surroundings | None = machine.surroundings[key]
+    return known
 
 
 def source_at(machine: Machine, file: SourceFile) -> Source | None:
@@ -85,4 +86,5 @@ def source_at(machine: Machine, file: SourceFile) -> Source | None:
             machine.sources[file.path] = None if tree is None else source_of(tree, file.text)
         except Exception:  # tokenize stumbles over what the parser takes
             machine.sources[file.path] = None
-    return machine.sources[file.path]
+    known: Source | None = machine.sources[file.path]
+    return known

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import textwrap
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +25,10 @@ def read_source(text: str, **decisions: bool) -> Machine:
     text = textwrap.dedent(text)
     file = SourceFile("train.py", text)
     machine = Machine(file, Project(file), Decisions(dict(decisions)))
+    tree = machine.project.tree(file)
+    assert tree is not None, "the source does not parse"
     with suppress(Signal):
-        entries.run(machine, entries.MAIN, ast.parse(text))
+        entries.run(machine, entries.MAIN, tree)
     return machine
 
 

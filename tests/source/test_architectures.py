@@ -17,7 +17,14 @@ from freezelint.live import inventory
 from freezelint.source import architectures
 from freezelint.source.architectures import Architecture, Node, module_paths, parameter_paths
 
-VISION = ["resnet50", "vit_b_16", "efficientnet_b0", "inception_v3", "deeplabv3_resnet50", "ssdlite320_mobilenet_v3_large"]  # fmt: skip
+VISION = [
+    "resnet50",
+    "vit_b_16",
+    "efficientnet_b0",
+    "inception_v3",
+    "deeplabv3_resnet50",
+    "ssdlite320_mobilenet_v3_large",
+]
 TIMM = [
     "resnet50",
     "vit_base_patch16_224",
@@ -308,7 +315,8 @@ def test_the_files_are_small() -> None:
 def test_reading_needs_no_library() -> None:
     probe = (
         "import sys; from freezelint.source import architectures as a; a.torchvision('resnet50');"
-        "heavy = {'torch', 'torchvision', 'timm', 'transformers', 'numpy'}; print(sorted(heavy & sys.modules.keys()))"
+        "heavy = {'torch', 'torchvision', 'timm', 'transformers', 'numpy'};"
+        "print(sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

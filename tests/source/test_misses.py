@@ -44,7 +44,8 @@ def findings(text: str) -> list[Finding]:
 
 def loop(test: str, before: str = "") -> str:
     """A loop over all parameters that freezes those that pass the test."""
-    return f"{before}\nfor name, p in model.named_parameters():\n    if {test}:\n        p.requires_grad = False\n"
+    body = f"    if {test}:\n        p.requires_grad = False\n"
+    return f"{before}\nfor name, p in model.named_parameters():\n{body}"
 
 
 # --- silent: the loop freezes something, or is not known to freeze nothing ---
@@ -187,7 +188,7 @@ def test_silent_for_statements_that_run_or_freeze_nothing_anyway(statement: str)
         "for p in model.parameters():\n    kept = p.detach().requires_grad_(False)",
         "saved = model.state_dict()\nfor tensor in saved.values():\n    tensor.requires_grad = False",
         "teacher = frozen(model)",
-        "class Pair:\n    def copy(self, of):\n        self.other = frozen(of)\npair = Pair()\npair.copy(model)",
+        "class Pair:\n    def copy(self, of):\n        self.other = frozen(of)\nPair().copy(model)",
     ],
 )
 def test_silent_for_a_copy_that_is_kept(text: str) -> None:
@@ -396,7 +397,9 @@ def test_silent_for_a_model_that_nobody_knows() -> None:
     ],
 )
 def test_silent_for_a_class_that_is_not_known_to_its_end(name: str, argument: str, part: str) -> None:
-    assert not found_in(CLASS.format(name=name, argument=argument, part=part, test=argument[2:] or '"encoder"'))
+    assert not found_in(
+        CLASS.format(name=name, argument=argument, part=part, test=argument[2:] or '"encoder"')
+    )
 
 
 def test_a_class_that_nothing_here_uses() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Location, OptimizerState, Step, Trace
 from freezelint.facts import is_trainable, subjects
-from freezelint.facts.unheld import held_in_any_step, placements, updated_by_hand
+from freezelint.facts.unheld import placements, updated_by_hand
 from freezelint.finding import Fault, Related
 from freezelint.wording import line, parameters_named
 
@@ -45,7 +45,7 @@ def _successors(trace: Trace, step: Step, state: OptimizerState) -> list[int]:
     if not lost:
         return []
     roots = lost | {(model, root) for model, path in lost for root in _replaced_around(trace, model, path)}
-    held = held_in_any_step(trace)
+    held = trace.held
     found = []
     for model in trace.models:
         for p in model.parameters:

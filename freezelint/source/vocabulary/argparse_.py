@@ -153,7 +153,9 @@ def _variable(machine: Machine) -> str:
 @function("argparse.Namespace.__getattr__")
 def undeclared(machine: Machine, call: Call) -> Value:
     """An option that some other part of the script declares."""
-    owner, name = call.args
+    owner, name = call.owner, call.get(1, "name", None)
+    if not isinstance(owner, Instance) or not isinstance(name, str):
+        return Unknown("args.…")
     return owner.attributes.setdefault(name, Unknown(f"args.{name}"))
 
 

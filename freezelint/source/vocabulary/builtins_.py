@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -255,7 +256,9 @@ def eval_(machine: Machine, call: Call) -> Value:
     source = known(call.get(0, "source", None))
     if isinstance(source, str) and len(source) < 500 and len(call.args) == 1:
         try:
-            body = ast.parse(source.strip(), mode="eval").body
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                body = ast.parse(source.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return Unknown(_text(call, "eval"))
         for node in ast.walk(body):

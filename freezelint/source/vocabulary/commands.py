@@ -159,8 +159,10 @@ def flags() -> Value:
 @function("absl.flags.FLAGS.__getattr__")
 def flag(machine: Machine, call: Call) -> Value:
     """`FLAGS.lr`."""
-    declared = machine.libraries.setdefault("absl.flags", {})
-    return declared.setdefault(call.args[1], Unknown(f"FLAGS.{call.args[1]}"))
+    name = call.get(1, "name", None)
+    if not isinstance(name, str):
+        return Unknown("FLAGS.…")
+    return machine.libraries.setdefault("absl.flags", {}).setdefault(name, Unknown(f"FLAGS.{name}"))
 
 
 @function(*(f"absl.flags.DEFINE_{kind}" for kind in ("string", "integer", "float", "bool",

@@ -215,7 +215,7 @@ def data_parallel(machine: Machine, module: Module, call: Call) -> None:
         module.open = True
 
 
-@function("torch.compile", "torch.jit.script", "torch.jit.trace", "torch.jit.optimize_for_inference")
+@function("torch.jit.trace", "torch.jit.optimize_for_inference")
 def compiled(machine: Machine, call: Call) -> Value:
     """The same model in another form; without a model a decorator."""
     for name in ("model", "obj", "func", "mod"):

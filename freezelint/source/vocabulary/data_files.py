@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
@@ -28,7 +29,9 @@ def loads(machine: Machine, call: Call) -> Value:
     if not isinstance(text, str) or len(text) > _LONGEST:
         return Unknown(shown)
     try:
-        value = ast.literal_eval(text) if call.name == "ast.literal_eval" else json.loads(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = ast.literal_eval(text) if call.name == "ast.literal_eval" else json.loads(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         return Unknown(shown)
     return Unknown(shown, value) if isinstance(source, Unknown) else value

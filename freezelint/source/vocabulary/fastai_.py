@@ -42,4 +42,4 @@ def trains(machine: Machine, call: Call) -> Value:
                                              "export", "summary", "recorder", "to_fp16", "to_fp32")))  # fmt: skip
 def harmless(machine: Machine, call: Call) -> Value:
     """What trains nothing; some of it returns the learner."""
-    return call.args[0] if call.name.endswith(("to_fp16", "to_fp32")) else Unknown(call.name)
+    return call.owner if call.name.endswith(("to_fp16", "to_fp32")) else Unknown(call.name)

@@ -47,7 +47,7 @@ def save_hyperparameters(machine: Machine, call: Call) -> Value:
 @function(f"{_MODULE}.freeze", f"{_MODULE}.unfreeze")
 def freeze(machine: Machine, call: Call) -> Value:
     """All parameters, and the mode with them."""
-    receiver = call.args[0]
+    receiver = call.owner
     if isinstance(receiver, Module):
         frozen = call.name.endswith(".freeze")
         parameters = [parameter for _, parameter in receiver.own_and_below()]
@@ -59,7 +59,7 @@ def freeze(machine: Machine, call: Call) -> Value:
 @function(f"{_MODULE}.optimizers")
 def optimizers(machine: Machine, call: Call) -> Value:
     """What `configure_optimizers` made."""
-    receiver = call.args[0]
+    receiver = call.owner
     made = receiver.attributes.get("_optimizers") if isinstance(receiver, Module) else None
     if isinstance(made, list) and made:
         return made[0] if len(made) == 1 else list(made)
@@ -90,7 +90,7 @@ def load_from_checkpoint(machine: Machine, call: Call) -> Value:
     from freezelint.source.functions import instantiate
     from freezelint.source.values import Class
 
-    cls = call.args[0] if call.args else None
+    cls = call.owner if call.args else None
     if not isinstance(cls, Class):
         return Unknown("load_from_checkpoint(…)")
     made = instantiate(machine, cls, Call(call.node, [], dict(call.kwargs), complete=False))

@@ -90,7 +90,7 @@ def _dotted(path: str, name: str) -> str:
 
 @method(Module, "children", "named_children", "modules", "named_modules")
 def below(machine: Machine, module: Module, call: Call) -> Value:
-    """Modules below, with or without names; of an open module one more, which stands for those nobody knows."""
+    """Modules below, with or without names; of an open module one more, for those nobody knows."""
     named = call.name.startswith("named")
     if call.name.endswith("children"):
         pairs = _named_children(module)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
@@ -17,6 +18,8 @@ _LONGEST_PATTERN = 500
 _LONGEST_TEXT = 2000
 # With n quantifiers without an upper bound, a text of length m may take m to the power of n steps.
 _MOST_WORK = 10_000_000
+# Flags that only change what matches; others print, or are no longer there.
+_FLAGS = int(re.IGNORECASE | re.MULTILINE | re.DOTALL | re.VERBOSE | re.ASCII)
 
 ALIASES = {"regex.": "re."}
 _METHODS = ("match", "search", "fullmatch", "findall", "finditer", "split", "sub", "subn")
@@ -41,7 +44,9 @@ def _compiled(pattern: Value, flags: Value) -> re.Pattern[str] | None:
     if _repeats_repeats(pattern):
         return None
     try:
-        return re.compile(pattern, flags)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return re.compile(pattern, flags & _FLAGS)
     except (re.error, ValueError, OverflowError, RecursionError, MemoryError):
         return None
 
@@ -206,18 +211,13 @@ def ignore_case() -> int:
     return int(re.IGNORECASE)
 
 
-@constant(
-    "re.MULTILINE",
-    "re.M",
-    "re.DOTALL",
-    "re.S",
-    "re.VERBOSE",
-    "re.X",
-    "re.ASCII",
-    "re.A",
-    "re.UNICODE",
-    "re.U",
-)
-def other_flags() -> Value:
-    """Flags that patterns on names of parameters have no use for."""
-    return Unknown("flags", 0)
+@constant("re.VERBOSE", "re.X")
+def verbose() -> int:
+    """Spaces in the pattern do not count."""
+    return int(re.VERBOSE)
+
+
+@constant("re.MULTILINE", "re.M", "re.DOTALL", "re.S", "re.ASCII", "re.A", "re.UNICODE", "re.U")
+def other_flags() -> int:
+    """Flags that make no difference for names of parameters: they have one line, in plain letters."""
+    return 0

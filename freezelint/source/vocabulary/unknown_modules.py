@@ -1,4 +1,4 @@
-"""What a module that nobody knows gives when it is asked for its parts: parameters and modules nobody knows."""
+"""What a module that nobody knows gives when it is asked for its parts: some that nobody knows either."""
 
 from __future__ import annotations
 

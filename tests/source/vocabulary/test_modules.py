@@ -204,7 +204,12 @@ def test_a_call_is_one_event_however_many_modules_it_reaches() -> None:
 
 
 def test_a_loop_over_modules_is_one_event() -> None:
-    source = "for m in net.modules():\n    if isinstance(m, nn.BatchNorm1d):\n        m.eval()\nnet.requires_grad_(True)\n"
+    source = """
+for m in net.modules():
+    if isinstance(m, nn.BatchNorm1d):
+        m.eval()
+net.requires_grad_(True)
+"""
     (event,) = events(source, "to-eval")
     assert event.modules == ((0, "body.1"),)
     assert modes(scope(source)["net"])["body.1"] is False
