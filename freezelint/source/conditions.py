@@ -77,7 +77,8 @@ def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, pre
     else:
         default = usual if prefer is None else prefer
     location = machine.frame.file.location(test, machine.frame.name)
-    return machine.decisions.decide(text, default, location, _weight(machine, around, prefer))
+    equals = value.equals if isinstance(value, Unknown) else None
+    return machine.decisions.decide(text, default, location, _weight(machine, around, prefer), equals)
 
 
 def _is_plain(value: Value) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezelint.source import functions
-from freezelint.source.signals import Signal
+from freezelint.source import functions, imports
+from freezelint.source.signals import RaisedSignal, Signal
 from freezelint.source.values import (
     Call,
     Class,
@@ -52,34 +52,46 @@ MAIN = Entry("main")
 
 def run(machine: Machine, entry: Entry, tree: ast.Module) -> None:
     """Run an entry from the beginning: the body of the file, then the fragment, if it is one."""
-    scope = _run_body(machine, tree, entry)
-    if not entry.is_fragment:
+    run_body(machine, tree, as_script=not entry.is_fragment)
+    if entry.is_fragment:
+        run_fragment(machine, entry)
+
+
+def run_body(machine: Machine, tree: ast.Module, *, as_script: bool) -> None:
+    """Run the body of the file: as a script, or as far as a fragment needs it, for its definitions, without what
+    stands under the main guard.
+    """
+    name = "__main__" if as_script else machine.file.path
+    scope: dict[str, Value] = {"__name__": name, "__file__": machine.file.path, "__doc__": None}
+    machine.modules[machine.file.path] = Namespace("__main__", machine.file, scope)
+    machine.frames.append(_frame(machine, scope))
+    try:
+        machine.execute(tree.body)
+    except RaisedSignal:
+        machine.raised = True
+    except Signal:
         return
+    finally:
+        machine.frames.clear()
+
+
+def run_fragment(machine: Machine, entry: Entry) -> None:
+    """Run what nothing calls, after the body: with a trace and a budget of its own."""
     machine.recorder.begin()
     machine.ticks = 0
-    frame = _frame(machine, scope)
-    machine.frames.append(frame)
+    scope = machine.modules[machine.file.path].scope
+    machine.frames.append(_frame(machine, scope))
     try:
         _run_fragment(machine, entry, scope)
     finally:
         machine.frames.clear()
 
 
-def _run_body(machine: Machine, tree: ast.Module, entry: Entry) -> dict[str, Value]:
-    # A fragment needs the definitions: what stands under the main guard runs for the main entry only.
-    name = entry.name if entry.is_fragment else "__main__"
-    scope: dict[str, Value] = {"__name__": name, "__file__": machine.file.path, "__doc__": None}
-    namespace = Namespace("__main__", machine.file, scope)
-    machine.modules[machine.file.path] = namespace
-    machine.frames.append(_frame(machine, scope))
-    try:
-        machine.execute(tree.body)
-    except Signal:
-        if not entry.is_fragment:
-            return scope
-    finally:
-        machine.frames.clear()
-    return scope
+def import_all(machine: Machine, modules: Iterable[Namespace]) -> None:
+    """Run the bodies of these modules of the project."""
+    for module in modules:
+        if module.file is not None and module.file.path not in machine.modules:
+            imports.read(machine, module.file, module.name)
 
 
 def _frame(machine: Machine, scope: dict[str, Value]):  # type: ignore[no-untyped-def]

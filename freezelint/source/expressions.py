@@ -39,7 +39,17 @@ def _constant(machine: Machine, node: ast.Constant) -> Value:
 
 def _name(machine: Machine, node: ast.Name) -> Value:
     found = look_up(machine, node.id)
-    return Unknown(node.id) if found is MISSING else found
+    return Unknown(node.id) if found is MISSING else _as_assumed(machine, found)
+
+
+def _as_assumed(machine: Machine, value: Value) -> Value:
+    """A setting, with the value that it has on this path because of what was decided on it."""
+    assumed = machine.decisions.assumed
+    if not assumed or not isinstance(value, Unknown) or value.text not in assumed:
+        return value
+    here = Unknown(value.text, assumed[value.text], late=value.late)
+    here.attributes = value.attributes
+    return here
 
 
 def look_up(machine: Machine, name: str) -> Value:
@@ -69,14 +79,14 @@ def _attribute(machine: Machine, node: ast.Attribute) -> Value:
     owner = machine.evaluate(node.value)
     before, machine.frame.node = machine.frame.node, node
     try:
-        return machine.get(owner, node.attr)
+        return _as_assumed(machine, machine.get(owner, node.attr))
     finally:
         machine.frame.node = before
 
 
 def _subscript(machine: Machine, node: ast.Subscript) -> Value:
     owner = machine.evaluate(node.value)
-    return items.get_item(machine, owner, machine.evaluate(node.slice))
+    return _as_assumed(machine, items.get_item(machine, owner, machine.evaluate(node.slice)))
 
 
 def _slice(machine: Machine, node: ast.Slice) -> Value:

@@ -63,11 +63,19 @@ def _decorate(machine: Machine, node: ast.expr, value: Value) -> Value:
         if isinstance(described, Descriptor) and node.attr == "setter":
             return Descriptor("property", described.function, value)
         return described
+    if "docstring" in _name_of(node):
+        return value  # what writes documentation leaves the function as it is
     decorator = machine.evaluate(node)
     machine.frame.node = node
     decorated = machine.call(decorator, value)
     # What nobody knows about a decorator is taken for a thin wrapper.
     return value if isinstance(decorated, Unknown) or decorated is None else decorated
+
+
+def _name_of(node: ast.expr) -> str:
+    """The last name of a decorator."""
+    function = node.func if isinstance(node, ast.Call) else node
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def define_class(machine: Machine, node: ast.ClassDef) -> None:
@@ -94,6 +102,8 @@ def define_class(machine: Machine, node: ast.ClassDef) -> None:
             function.owner = cls
     decorated: Value = _completed(machine, cls)
     for decorator in reversed(node.decorator_list):
+        if "docstring" in _name_of(decorator):
+            continue
         result = machine.call(machine.evaluate(decorator), decorated)
         decorated = decorated if isinstance(result, Unknown) or result is None else result
     frame.scope[node.name] = decorated

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from freezelint.source import attributes
-from freezelint.source.signals import BreakSignal, ContinueSignal, RaisedSignal, ReturnSignal
+from freezelint.source.signals import BreakSignal, BudgetError, ContinueSignal, RaisedSignal, ReturnSignal
 from freezelint.source.values import Deferred, Library, Namespace, Scope, Value
 
 if TYPE_CHECKING:
@@ -114,19 +114,32 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
     scope: Scope = namespace.scope
     scope["__name__"] = name
     scope["__file__"] = file.path
-    frame = Frame(file, scope, scope)
-    machine.frames.append(frame)
+    depth = len(machine.frames)
+    machine.frames.append(Frame(file, scope, scope))
     # The import may be looked at inside `no_grad` or a loop: the body knows nothing of that.
     mode, machine.grad_enabled = machine.grad_enabled, True
     loops, machine.loops = machine.loops, []
+    machine.importing += 1
+    began, most = machine.ticks, machine.most_ticks
+    machine.most_ticks = min(most, began + _MOST_TICKS)
     try:
         machine.execute(tree.body)
     except (RaisedSignal, ReturnSignal, BreakSignal, ContinueSignal):
         machine.limit(f"`{name}`", "its body ends early", machine.location())
+    except BudgetError:
+        if machine.ticks > most:
+            raise
+        machine.limit(f"`{name}`", "its body is too long to follow")
     finally:
-        machine.frames.pop()
+        del machine.frames[depth:]
         machine.grad_enabled, machine.loops = mode, loops
+        machine.importing -= 1
+        # What this module took is not to the account of the one that imports it.
+        allowed = most + machine.ticks - began if machine.importing else most
+        machine.most_ticks = min(allowed, machine.whole_ticks)
     return namespace
 
 
 _MOST_MODULES = 60
+# Expressions and statements that the body of one imported module may evaluate: definitions are few of them.
+_MOST_TICKS = 10_000

@@ -52,6 +52,8 @@ def get_item(machine: Machine, owner: Value, key: Value) -> Value:
 def _of_plain(machine: Machine, owner: Value, key: Value) -> Value:
     if isinstance(key, (Unknown, Tensor)):
         return _some_element(owner, key)
+    if isinstance(key, slice) and isinstance(owner, (list, tuple, str)):
+        machine.tick(len(owner) // 50)
     try:
         return owner[key]
     except (KeyError, IndexError) as error:

@@ -65,13 +65,14 @@ class Machine:
         self.grad_enabled: bool | None = True
         self.conditional: int = 0  # conditions of unknown outcome around the current statement
         self.ticks = 0
-        self.most_ticks = MOST_TICKS
+        self.whole_ticks = self.most_ticks = MOST_TICKS
         self.importing = 0  # modules of the project whose bodies are running
         self.loops: list[iteration.Loop] = []
         self.inexact = 0  # loops that are running of which nobody knows the number of passes
         self.forwarding: list[Module] = []  # modules whose call is running
         self.mode_events: list[int] = []  # the event of the `train()` or `eval()` that is running
         self.early: dict[ast.AST, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
+        self.raised = False  # an exception of the script's ended the run
         self.weights: dict[ast.AST, int] = {}  # how much the branches of a condition matter, by node
         self.surroundings: dict[tuple[str, int], Any] = {}
         self.sources: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freezelint.source import groups
 from freezelint.source.describing import text_of
 from freezelint.source.iterables import LONGEST, combined_hint, elements, in_order, is_plain, keys_of
-from freezelint.source.operators import known
+from freezelint.source.operators import known, paid
 from freezelint.source.signals import BudgetError, RaisedSignal, Signal
 from freezelint.source.values import (
     MISSING,
@@ -41,13 +41,14 @@ def run(machine: Machine, native: Native, call: Call) -> Value:
     """Call a method of a plain value."""
     owner = known(native.owner)
     if isinstance(owner, (str, bytes, int, float, complex, range, slice)):
-        return _of_constant(machine, native, owner, call)
+        return paid(machine, _of_constant(machine, native, owner, call))
     if isinstance(owner, (list, deque)):
-        return _of_list(machine, native, owner, call)
+        return paid(machine, _of_list(machine, native, owner, call))
     if isinstance(owner, dict):
+        # What is read out of a dict was there before.
         return _of_dict(machine, native, owner, call)
     if isinstance(owner, (set, frozenset)):
-        return _of_set(machine, native, owner, call)
+        return paid(machine, _of_set(machine, native, owner, call))
     return _generic(machine, native, owner, call)
 
 

@@ -4,6 +4,7 @@ about otherwise."""
 from __future__ import annotations
 
 import ast
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -90,7 +91,7 @@ def binary(machine: Machine, op: ast.operator, left: Value, right: Value) -> Val
         if not isinstance(defined, Unknown):
             return machine.call(defined, right)
     result = _computed(compute, left, right)
-    return Unknown(f"{text_of(left)} {sign} {text_of(right)}") if result is MISSING else result
+    return Unknown(f"{text_of(left)} {sign} {text_of(right)}") if result is MISSING else paid(machine, result)
 
 
 def _is_type(value: Value) -> bool:
@@ -103,6 +104,15 @@ def _is_type(value: Value) -> bool:
 
 def _united(value: Value) -> tuple[Value, ...]:
     return value if isinstance(value, tuple) else (value,)
+
+
+def paid(machine: Machine, made: Value) -> Value:
+    """What was made just now; large texts and containers cost as much as the statements that fill them."""
+    if isinstance(made, (list, tuple, dict, set)) and len(made) > 500:
+        machine.tick(len(made) // 20)
+    elif isinstance(made, (str, bytes)) and len(made) > 5000:
+        machine.tick(len(made) // 100)
+    return made
 
 
 def _hinted(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
@@ -194,14 +204,28 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         # A name of a library may be a setting: what it is equal to nobody knows.
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
     if isinstance(left, Unknown) or isinstance(right, Unknown):
+        endless = _against_infinity(op, left, right)
+        if endless is not None:
+            return endless
         late = any(isinstance(part, Unknown) and part.late for part in (left, right))
-        return Unknown(f"{text_of(left)} {sign} {text_of(right)}", _hinted(compute, left, right), late=late)
+        result = Unknown(f"{text_of(left)} {sign} {text_of(right)}", _hinted(compute, left, right), late=late)
+        if isinstance(left, Unknown) and isinstance(right, _PLAIN) and isinstance(op, (ast.Eq, ast.NotEq)):
+            result.equals = (left.text, right, isinstance(op, ast.Eq))
+        return result
     if _uncertain(left) or _uncertain(right):
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
     try:
         return bool(compute(left, right))
     except Exception:
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+
+
+def _against_infinity(op: ast.cmpop, left: Value, right: Value) -> bool | None:
+    """`loss < float("inf")` is so whatever the loss: the first one is the best so far."""
+    for value, smaller in ((right, (ast.Lt, ast.LtE)), (left, (ast.Gt, ast.GtE))):
+        if isinstance(value, float) and math.isinf(value) and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+            return isinstance(op, smaller) is (value > 0)
+    return None
 
 
 def same_library(machine: Machine, left: Library, right: Library) -> bool:

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from freezelint.evidence import Location
+from freezelint.source.values import MISSING
 
 # What a branch must mention for its condition to be worth turning round.
 _WORTH = re.compile(
@@ -27,24 +30,54 @@ class Decision:
     taken: bool
     location: Location | None
     weight: int
+    equals: tuple[str, Any, bool] | None = None  # see `Unknown.equals`
 
 
 @dataclass
 class Decisions:
-    """The decisions of one run: those that are forced upon it, and all that it took, in order."""
+    """The decisions of one run: those that are forced upon it, and all that it took, in order.
+
+    `assumed` are the values that settings have because of what was decided on them: where `args.arch ==
+    "vgg16"` is taken for true, `args.arch` is "vgg16" from the beginning of the run; where it is taken for
+    false, it may be anything.
+    """
 
     forced: dict[str, bool] = field(default_factory=dict)
+    assumed: dict[str, Any] = field(default_factory=dict)
     taken: dict[str, Decision] = field(default_factory=dict)
 
-    def decide(self, condition: str, default: bool, location: Location | None, weight: int) -> bool:
+    def decide(
+        self,
+        condition: str,
+        default: bool,
+        location: Location | None,
+        weight: int,
+        equals: tuple[str, Any, bool] | None = None,
+    ) -> bool:
         """The side to take; the same condition is always decided alike."""
         known = self.taken.get(condition)
         if known is None:
             side = self.forced.get(condition, default)
-            known = self.taken[condition] = Decision(condition, side, location, weight)
+            known = self.taken[condition] = Decision(condition, side, location, weight, equals)
+            if equals is not None and side is equals[2]:
+                self.assumed[equals[0]] = equals[1]
         elif weight > known.weight:
-            self.taken[condition] = Decision(condition, known.taken, known.location, weight)
+            self.taken[condition] = replace(known, weight=weight)
         return known.taken
+
+
+def assumptions(decisions: Iterable[Decision], forced: dict[str, bool]) -> dict[str, Any]:
+    """What settings are on a path with these decisions forced, as far as comparisons tell it."""
+    found: dict[str, Any] = {}
+    for decision in decisions:
+        side = forced.get(decision.condition)
+        if side is not None and decision.equals is not None:
+            text, value, equal = decision.equals
+            if side is equal:
+                found[text] = value
+            else:
+                found.setdefault(text, MISSING)
+    return found
 
 
 # The weight of a branch that says itself that it freezes, optimises or sets a mode.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,14 +19,17 @@ from freezelint.source import entries
 from freezelint.source.all_paths import settled
 from freezelint.source.files import SourceFile
 from freezelint.source.machine import Machine
-from freezelint.source.paths import Decision, Decisions
+from freezelint.source.paths import MATTERS_MUCH, Decision, Decisions, assumptions
 from freezelint.source.project import Project
 from freezelint.source.signals import BudgetError, Signal
 from freezelint.source.tracing import trace_of
+from freezelint.source.worlds import NotKeptError, World
 
 # Runs of one entry, and all expressions that the runs over one file may evaluate.
 MOST_PATHS = 14
 MOST_TICKS = 400_000
+# How often the world that fragments start from is made anew, for the modules that they import.
+_MOST_EXTENSIONS = 6
 _STACK = 256 * 1024 * 1024
 _MOST_RECURSION = 20_000
 
@@ -37,7 +40,8 @@ class Run:
 
     decisions: tuple[Decision, ...]
     trace: Trace
-    entry: str = ""
+    entry: entries.Entry = entries.MAIN
+    raised: bool = False  # an exception of the script's ended it
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,22 @@ class _Reader:
         self._file, self._project, self._tree = file, project, tree
         self._ticks = 0
         self._limits: dict[tuple[str, str], Limit] = {}
+        self._world: World | None = None  # as it is after the body, where each fragment starts
+        self._bodies: frozenset[str] = frozenset()  # conditions that the body decided: the main entry's matter
+        self._known: dict[str, Decision] = {}  # by condition, of all runs so far
+        self._extended = 0
 
     def read(self) -> Reading:
-        found: list[tuple[Run, ...]] = []
-        main = tuple(self._paths(entries.MAIN))
-        found.append(main)
-        for entry in entries.fragments(self._last):
+        main: list[Run] = []
+        uncalled: dict[entries.Entry, int] = {}
+        for path in self._paths(entries.MAIN):
+            main.append(path)
+            for entry in entries.fragments(self._last):
+                uncalled[entry] = uncalled.get(entry, 0) + 1
+        found = [tuple(main)]
+        for entry, paths in uncalled.items():
+            if paths < len(main):
+                continue  # some path through the body calls it
             if self._ticks > MOST_TICKS:
                 self._limit("some functions", "the file is too long to follow all of it")
                 break
@@ -107,7 +121,7 @@ class _Reader:
         usual = self._run(entry, {})
         yield usual
         tried = {_key({})}
-        queue = _turned(usual, {})
+        queue = self._turned(usual, {}, self._bodies)
         count = 1
         while queue and count < MOST_PATHS:
             forced = queue.pop(0)
@@ -122,44 +136,113 @@ class _Reader:
             yield path
             if len(forced) == 1:
                 known = {decision.condition for decision in usual.decisions}
-                queue += _turned(path, forced, known)
+                queue += self._turned(path, forced, known | self._bodies)
+
+    def _turned(self, path: Run, forced: dict[str, bool], known: Set[str]) -> list[dict[str, bool]]:
+        """The forced decisions of the runs that follow from one: each other decision turned, what matters first."""
+        worth = [
+            decision
+            for decision in path.decisions
+            if decision.weight >= self._least_weight(path, decision)
+            and decision.condition not in forced
+            and decision.condition not in known
+        ]
+        worth.sort(key=lambda decision: -decision.weight)
+        return [{**forced, decision.condition: not decision.taken} for decision in worth]
+
+    def _least_weight(self, path: Run, decision: Decision) -> int:
+        """What a branch must say to be worth a path: where nothing has happened so far, that it does something."""
+        if path.trace.events or path.trace.steps or path.raised:
+            return 1
+        here = decision.location is None or decision.location.path == self._file.path
+        return 1 if here and not path.entry.is_fragment else MATTERS_MUCH
 
     def _run(self, entry: entries.Entry, forced: dict[str, bool]) -> Run:
-        machine = self._last = Machine(self._file, self._project, Decisions(forced))
+        machine = self._last = self._begun(entry, forced)
+        if entry.is_fragment:
+            self._guard(machine, lambda: entries.run_fragment(machine, entry))
+        else:
+            self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=True))
+        traces: list[Trace] = []
+        self._guard(machine, lambda: traces.append(trace_of(machine)))
+        trace = traces[0] if traces else Trace("source", self._file.path)
+        if entry.is_fragment:
+            trace = replace(trace, events=tuple(_of_fragment(event) for event in trace.events))
+        self._limits.update(machine.limits)
+        decisions = tuple(machine.decisions.taken.values())
+        self._known.update({decision.condition: decision for decision in decisions})
+        if entry.is_fragment:
+            self._extend(machine)
+        return Run(decisions, trace, entry, machine.raised)
+
+    # -- where a run starts -------------------------------------------------------------------------------
+
+    def _begun(self, entry: entries.Entry, forced: dict[str, bool]) -> Machine:
+        """A machine for this run: a new one, or for a fragment one that has run the body."""
+        world = self._world
+        if entry.is_fragment and world is not None and not world.conditions & forced.keys():
+            world.restore()
+            world.machine.decisions.forced = dict(forced)
+            world.machine.decisions.assumed = assumptions(self._known.values(), forced)
+            return world.machine
+        decisions = Decisions(dict(forced), assumptions(self._known.values(), forced))
+        machine = Machine(self._file, self._project, decisions)
+        if entry.is_fragment:
+            self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
+            if not forced:
+                self._bodies = frozenset(machine.decisions.taken)
+                self._world = _kept(machine)
+        return machine
+
+    def _extend(self, machine: Machine) -> None:
+        """What a fragment was the first to import is there for all that follow: Python imports it before any."""
+        world = self._world
+        if world is None or machine is not world.machine or self._extended >= _MOST_EXTENSIONS:
+            return
+        loaded = [module for path, module in machine.modules.items() if path not in world.modules]
+        if not loaded:
+            return
+        self._extended += 1
+        world.restore()
+        machine.ticks = 0
+        if self._guard(machine, lambda: entries.import_all(machine, loaded)):
+            self._world = _kept(machine) or world
+            self._bodies = frozenset(machine.decisions.taken)
+
+    def _guard(self, machine: Machine, work: Callable[[], None]) -> bool:
+        """Do a part of the work, whatever becomes of it. Gives whether it came to its end."""
+        before = machine.ticks
         try:
-            entries.run(machine, entry, self._tree)
+            work()
         except Signal:
-            pass
+            return True
         except BudgetError as error:
             self._limit("a part of the file", str(error))
         except (RecursionError, MemoryError):
             self._limit("a part of the file", "it is nested too deeply to follow")
         except Exception as error:  # a fault of the reader: it must not take the run over other files with it
-            self._limit("a part of the file", f"freezelint could not follow it ({type(error).__name__}: {error})")
-        self._ticks += machine.ticks
-        trace = trace_of(machine)
-        if entry.is_fragment:
-            trace = replace(trace, events=tuple(_of_fragment(event) for event in trace.events))
-        self._limits.update(machine.limits)
-        return Run(tuple(machine.decisions.taken.values()), trace, entry.name)
+            why = f"freezelint could not follow it ({type(error).__name__}: {error})"
+            self._limit("a part of the file", " ".join(why.split())[:300])
+        else:
+            return True
+        finally:
+            # A fragment counts from nothing.
+            self._ticks += machine.ticks - before if machine.ticks >= before else machine.ticks
+        return False
 
     def _limit(self, what: str, why: str) -> None:
         self._limits.setdefault((what, why), Limit(what, why, self._file.path))
 
 
+def _kept(machine: Machine) -> World | None:
+    try:
+        return World(machine)
+    except NotKeptError:
+        return None
+
+
 def _of_fragment(event: Event) -> Event:
     return replace(event, fragment=True)
-
-
-def _turned(path: Run, forced: dict[str, bool], known: set[str] | None = None) -> list[dict[str, bool]]:
-    """The forced decisions of the runs that follow from one: each other decision turned, what matters first."""
-    worth = [
-        decision
-        for decision in path.decisions
-        if decision.weight and decision.condition not in forced and decision.condition not in (known or ())
-    ]
-    worth.sort(key=lambda decision: -decision.weight)
-    return [{**forced, decision.condition: not decision.taken} for decision in worth]
 
 
 def _key(forced: dict[str, Any]) -> tuple[tuple[str, Any], ...]:

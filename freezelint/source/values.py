@@ -41,13 +41,15 @@ class Unknown:
     stand for all later ones. Attributes and items are kept, so that the same expression is the same value.
     """
 
-    __slots__ = ("attributes", "hint", "late", "text")
+    __slots__ = ("attributes", "equals", "hint", "late", "text")
 
     def __init__(self, text: str = "", hint: Value = MISSING, *, late: bool = False) -> None:
         self.text = text[:120]
         self.hint = hint
         self.late = late
         self.attributes: dict[Any, Value] = {}
+        # Of a comparison: the text of what is compared, with which constant, and whether for equality.
+        self.equals: tuple[str, Value, bool] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.text}>"

@@ -71,7 +71,7 @@ class World:
             return
         self._seen.add(id(value))
         if len(self._seen) > _MOST_OBJECTS:
-            raise NotKeptError
+            raise NotKeptError("too many objects")
         keep(self, value)
 
     def _keep_dict(self, value: dict[Any, Any]) -> None:
@@ -149,7 +149,7 @@ def _nothing(world: World, value: Any) -> None:
 
 
 def _never(world: World, value: Any) -> None:
-    raise NotKeptError
+    raise NotKeptError(type(value).__name__)
 
 
 _KEEPERS: dict[type, Callable[[World, Any], None]] = {

@@ -39,10 +39,20 @@ def contextmanager(machine: Machine, call: Call) -> Value:
 
     def make(machine: Machine, later: Call) -> Value:
         target.called = True
-        run = _Suspended(machine, target, later)
+        runs: list[_Suspended] = []  # as a decorator it is entered anew for each call, also for nested ones
+
+        def enter(machine: Machine, call: Call) -> Value:
+            runs.append(_Suspended(machine, target, later))
+            return runs[-1].resume()
+
+        def leave(machine: Machine, call: Call) -> Value:
+            if runs:
+                runs.pop().resume()
+            return False  # exceptions are not swallowed
+
         manager = Instance(None, kind="contextlib.contextmanager")
-        manager.attributes["__enter__"] = Intrinsic("__enter__", lambda machine, call: run.enter())
-        manager.attributes["__exit__"] = Intrinsic("__exit__", lambda machine, call: run.leave())
+        manager.attributes["__enter__"] = Intrinsic("__enter__", enter)
+        manager.attributes["__exit__"] = Intrinsic("__exit__", leave)
         manager.attributes["__call__"] = Intrinsic("__call__", _decorating(manager))
         return manager
 
@@ -78,16 +88,8 @@ class _Suspended:
         self._frame = Frame(target.file, scope, target.globals, target.closure, target.name, target)
         self._run = self._through(target.node.body if isinstance(target.node.body, list) else [])
 
-    def enter(self) -> Value:
-        """Run up to the `yield`: its value."""
-        return self._resume()
-
-    def leave(self) -> Value:
-        """Run the rest. Exceptions are not swallowed."""
-        self._resume()
-        return False
-
-    def _resume(self) -> Value:
+    def resume(self) -> Value:
+        """Run up to the `yield`: its value; then the rest."""
         self._machine.frames.append(self._frame)
         try:
             return next(self._run, None)
