@@ -35,6 +35,7 @@ class Entry:
         "reference",
         "settled",
         "shape",
+        "trained",
     )
 
     def __init__(self, identity: int, tensor: torch.Tensor) -> None:
@@ -43,6 +44,7 @@ class Entry:
         self._origin: Origin = "unknown"
         self._version: int | None = None  # as it is while only initialisation has written; None: no matter
         self.settled = False
+        self.trained = False  # an optimizer has stepped with its gradient
         self.built: Location | None = None
         self.paths: tuple[str, ...] = ()
         self.model: int | None = None
@@ -148,6 +150,11 @@ class Ledger:
         for entry in self.entries[self._settled :]:
             entry.settle()
         self._settled = len(self.entries)
+
+    def train(self, tensors: Iterable[torch.Tensor]) -> None:
+        """An optimizer is about to step with the gradients of these."""
+        for tensor in tensors:
+            self.entry(tensor).trained = True
 
     @contextmanager
     def released(self, tensors: Iterable[torch.Tensor], *, same_values: bool) -> Iterator[None]:

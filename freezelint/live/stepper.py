@@ -67,7 +67,7 @@ class Stepper:
                 built.index,
                 candidate is optimizer,
                 self._optimizers.groups_of(candidate),
-                self._optimizers.state_of(candidate) if candidate is optimizer else None,
+                state=self._optimizers.state_of(candidate) if candidate is optimizer else None,
             )
             for built, candidate in self._optimizers.alive()
         )

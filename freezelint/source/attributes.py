@@ -99,7 +99,9 @@ def _namespace(machine: Machine, owner: Namespace, name: str) -> Value:
     from freezelint.source import imports
 
     if name in owner.scope:
-        return imports.resolved(machine, owner.scope, name)
+        found = imports.resolved(machine, owner.scope, name)
+        if found is not MISSING:
+            return found
     return imports.submodule(machine, owner, name)
 
 

@@ -9,6 +9,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from freezelint.source import imports
 from freezelint.source.freeze_plans import is_flag
 from freezelint.source.surroundings import surroundings_at
 from freezelint.source.values import (
@@ -132,7 +133,7 @@ class _Search:
         target = call.func
         if isinstance(target, ast.Name):
             self._called(
-                next((scope[target.id] for scope in scopes if target.id in scope), self._builtin(target.id))
+                next((self._in(scope, target.id) for scope in scopes if target.id in scope), self._builtin(target.id))
             )
         elif isinstance(target, ast.Attribute):
             if _is_super(target.value):
@@ -157,12 +158,16 @@ class _Search:
             root = root.value
         if not isinstance(root, ast.Name):
             return None
-        value = next((scope[root.id] for scope in scopes if root.id in scope), None)
+        value = next((self._in(scope, root.id) for scope in scopes if root.id in scope), None)
         if isinstance(value, Library):
             return value
         if isinstance(value, Namespace) and target.value is root:
-            return value.scope.get(target.attr, Unknown(target.attr))
+            known = target.attr in value.scope
+            return self._in(value.scope, target.attr) if known else Unknown(target.attr)
         return None
+
+    def _in(self, scope: Scope, name: str) -> Value:
+        return imports.resolved(self.machine, scope, name)
 
     def _called(self, value: Value) -> None:
         if isinstance(value, Method):
@@ -178,6 +183,7 @@ class _Search:
 
     def _methods(self, name: str, function: Function) -> None:
         """A method of something: any method of that name in the file may be meant."""
+        imports.complete(self.machine, function.globals)
         classes = [value for value in function.globals.values() if isinstance(value, Class)]
         if function.owner is not None:
             classes.append(function.owner)

@@ -36,6 +36,13 @@ def holds(machine: Machine, test: ast.expr) -> bool:
     return _test(machine, test, test, None)[0]
 
 
+def is_given(machine: Machine, option: Unknown) -> bool:
+    """Whether an option that is empty by default is given, for the statement that runs through it."""
+    around = machine.frame.statement or machine.node
+    location = machine.frame.file.location(around, machine.frame.name)
+    return machine.decisions.decide(option.text, False, location, _weight(machine, around, None))
+
+
 def _test(machine: Machine, test: ast.expr, around: ast.AST, prefer: bool | None) -> tuple[bool, bool]:
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         side, known = _test(machine, test.operand, around, None if prefer is None else not prefer)

@@ -151,13 +151,12 @@ def _parameter(parameter: Parameter) -> Parameter:
         requires_grad=parameter.requires_grad,
         dims=parameter.dims,
         origin=parameter.origin,
-        built=parameter.built,
         text=parameter.text,
     )
 
 
 def _twin(module: Module) -> Module:
-    """A module of the same class and settings, without children and parameters."""
+    """A module of the same class and settings, without children and parameters. No constructor has built it."""
     norm = module.norm
     settings = None
     if norm is not None:
@@ -175,7 +174,6 @@ def _twin(module: Module) -> Module:
         overrides_train=module.overrides_train,
         open=module.open,
         training=module.training,
-        built=module.built,
         unused=module.unused,
         calls=module.calls,
     )

@@ -25,12 +25,14 @@ from freezelint.source.values import (
 )
 
 if TYPE_CHECKING:
+    from freezelint.source.files import SourceFile
     from freezelint.source.machine import Machine
 
 # A fragment without any of these says nothing about freezing.
 _CONCERNS = re.compile(
     r"requires?d?_?grad|freez|\.eval\(|\.train\(|optim|from_pretrained|no_grad|configure_optimizers|training_step|backward"
 )
+_MODES = re.compile(r"\.(train|eval)\(")
 _MOST_FRAGMENTS = 60
 
 
@@ -87,11 +89,23 @@ def run_fragment(machine: Machine, entry: Entry) -> None:
         machine.frames.clear()
 
 
-def import_all(machine: Machine, modules: Iterable[Namespace]) -> None:
-    """Run the bodies of these modules of the project."""
-    for module in modules:
-        if module.file is not None and module.file.path not in machine.modules:
-            imports.read(machine, module.file, module.name)
+# A module, and which statements of its body have run.
+Imported = tuple["SourceFile", str, frozenset[int]]
+
+
+def imported(machine: Machine) -> list[Imported]:
+    """The modules of the project that were looked into, and how far."""
+    return [
+        (module.file, module.name, frozenset(module.pending.done))
+        for module in machine.modules.values()
+        if module.file is not None and module.pending is not None
+    ]
+
+
+def import_all(machine: Machine, modules: Iterable[Imported]) -> None:
+    """Look into these modules as far as another run did."""
+    for file, name, statements in modules:
+        imports.repeat(machine, file, name, statements)
 
 
 def _frame(machine: Machine, scope: dict[str, Value]):  # type: ignore[no-untyped-def]
@@ -128,6 +142,25 @@ def _concerns(machine: Machine, node: ast.AST) -> bool:
     return bool(_CONCERNS.search("\n".join(machine.file.lines[first - 1 : last])))
 
 
+def _forget_modes(machine: Machine, cls: Class, method: Value) -> None:
+    """Where other methods of the class set modes, nobody knows which of them ran before this one."""
+    setting = [
+        value
+        for ancestor in cls.mro()
+        if isinstance(ancestor, Class)
+        for value in (d.function if isinstance(d, Descriptor) else d for d in ancestor.namespace.values())
+        if isinstance(value, Function) and value is not method and value.name != "__init__" and _sets_modes(value)
+    ]
+    for root in machine.recorder.stock.roots() if setting else ():
+        for _, module in root.walk():
+            module.training = module.training_cause = None
+
+
+def _sets_modes(function: Function) -> bool:
+    first, last = getattr(function.node, "lineno", 1), getattr(function.node, "end_lineno", 1)
+    return bool(_MODES.search("\n".join(function.file.lines[first - 1 : last])))
+
+
 def _run_fragment(machine: Machine, entry: Entry, scope: dict[str, Value]) -> None:
     unknown = Call(ast.Pass(), complete=False)
     if not entry.cls:
@@ -143,6 +176,7 @@ def _run_fragment(machine: Machine, entry: Entry, scope: dict[str, Value]) -> No
         found = cls.find(entry.function)
         if found is not None:
             method = found[0].function if isinstance(found[0], Descriptor) else found[0]
+            _forget_modes(machine, cls, method)
             machine.call_with(Method(method, made), unknown)
     elif isinstance(made, (Instance, Module, Optimizer)):
         machine.recorder.begin_step()

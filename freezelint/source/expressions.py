@@ -56,12 +56,16 @@ def look_up(machine: Machine, name: str) -> Value:
     """The value of a name as the current frame sees it; MISSING where it has none."""
     frame = machine.frame
     if name in frame.scope and name not in frame.global_names:
-        return imports.resolved(machine, frame.scope, name)
+        found = imports.resolved(machine, frame.scope, name)
+        if found is not MISSING:
+            return found
     for scope in frame.closure:
         if name in scope:
             return imports.resolved(machine, scope, name)
     if name in frame.globals:
-        return imports.resolved(machine, frame.globals, name)
+        found = imports.resolved(machine, frame.globals, name)
+        if found is not MISSING:
+            return found
     if machine.vocabulary.knows(f"builtins.{name}"):
         return _library(machine, f"builtins.{name}")
     for library in frame.globals.get("*", ()):
@@ -174,7 +178,7 @@ def _conditional(machine: Machine, node: ast.IfExp) -> Value:
 
 def _tuple(machine: Machine, node: ast.Tuple) -> Value:
     elements = _elements(machine, node.elts)
-    return Unknown("tuple") if elements is None else tuple(elements)
+    return Unknown("tuple") if elements is None else operators.paid(machine, tuple(elements))
 
 
 def _list(machine: Machine, node: ast.List) -> Value:
@@ -210,7 +214,7 @@ def _dict(machine: Machine, node: ast.Dict) -> Value:
         value = machine.evaluate(value_node)
         if key_node is None:
             if isinstance(value, dict):
-                found.update(value)
+                found.update(operators.paid(machine, value))
             else:
                 complete = False
             continue
@@ -240,7 +244,7 @@ def _joined(machine: Machine, node: ast.JoinedStr) -> Value:
     parts: list[Value] = []
     for part in node.values:
         parts.append(part.value if isinstance(part, ast.Constant) else _formatted(machine, part))
-    return operators.joined(parts)
+    return operators.paid(machine, operators.joined(parts))
 
 
 def _formatted(machine: Machine, node: Any) -> Value:

@@ -157,7 +157,7 @@ def extended(machine: Machine, optimizer: Optimizer, group: Value) -> None:
     machine.recorder.rates.before_step(owner)
     add(machine, optimizer, group, f"{optimizer.class_name}.add_param_group")
     owner.complete = owner.complete and optimizer.complete
-    members = [member for member in group["params"] if isinstance(member, Parameter)]
+    members = [member for member in group["params"] if isinstance(member, Tensor)]
     index = machine.recorder.event("group-added", optimizer=owner, parameters=members)
     if index >= 0:
         owner.added.append(index)
@@ -173,13 +173,13 @@ def sharing(machine: Machine, optimizer: Optimizer) -> Optimizer:
     return optimizer
 
 
-def parameters_of(optimizer: Optimizer) -> list[Parameter]:
-    """The parameters in its groups, each once."""
-    found: dict[int, Parameter] = {}
+def parameters_of(optimizer: Optimizer) -> list[Tensor]:
+    """The parameters in its groups, each once; other tensors that it optimises (an image, a prompt), too."""
+    found: dict[int, Tensor] = {}
     for group in optimizer.groups:
         members = group.get("params") if isinstance(group, dict) else None
         for member in members if isinstance(members, list) else ():
-            if isinstance(member, Parameter):
+            if isinstance(member, Tensor):
                 found[id(member)] = member
     return list(found.values())
 

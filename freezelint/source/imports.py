@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from freezelint.source import attributes
+from freezelint.source.outlines import outline_of
 from freezelint.source.signals import BreakSignal, BudgetError, ContinueSignal, RaisedSignal, ReturnSignal
-from freezelint.source.values import Deferred, Library, Namespace, Scope, Value
+from freezelint.source.values import MISSING, Deferred, Library, Namespace, Pending, Scope, Value
 
 if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
@@ -47,13 +49,39 @@ def _deferred(file: SourceFile, name: str, level: int, member: str = "") -> Defe
 
 
 def resolved(machine: Machine, scope: Scope, name: str) -> Value:
-    """The value of a name in a scope that has it, read now if it was imported and not looked at yet."""
+    """The value of a name in a scope that has it, read now if it was imported and not looked at yet; MISSING
+    where it turns out that nothing binds it.
+    """
     value = scope[name]
+    if isinstance(value, Pending):
+        value = _demanded(machine, value, scope, name)
     if isinstance(value, Deferred):
         # In a cycle of imports the name is not there yet.
         scope[name] = Library(name)
         value = scope[name] = value.load(machine)
+        if value is MISSING:
+            del scope[name]
     return value
+
+
+def _demanded(machine: Machine, pending: Pending, scope: Scope, name: str) -> Value:
+    """Run what makes a name of a module; the value may be an import that nobody looked at."""
+    _run(machine, pending, pending.outline.slice(name))
+    if scope.get(name) is pending:
+        # Nothing bound it, on the path that was taken, or not yet, in a cycle.
+        if all(index in pending.done for index in pending.outline.makes.get(name, ())):
+            del scope[name]
+        return MISSING
+    return scope.get(name, MISSING)
+
+
+def complete(machine: Machine, scope: Scope) -> None:
+    """Run what is left of a module, for somebody who looks at all of its names."""
+    pending = next((value for value in scope.values() if isinstance(value, Pending)), None)
+    if pending is not None:
+        _run(machine, pending, range(len(pending.outline.body)))
+    for name in [name for name, value in scope.items() if isinstance(value, (Pending, Deferred))]:
+        resolved(machine, scope, name)
 
 
 def _member(machine: Machine, module: Value, name: str) -> Value:
@@ -68,14 +96,18 @@ def _member(machine: Machine, module: Value, name: str) -> Value:
 def _import_all(machine: Machine, module: Value) -> None:
     frame = machine.frame
     if isinstance(module, Namespace):
-        exported = module.scope.get("__all__")
+        exported = resolved(machine, module.scope, "__all__") if "__all__" in module.scope else None
         names = exported if isinstance(exported, list) else [n for n in module.scope if not n.startswith("_")]
         for name in names:
             if isinstance(name, str) and name in module.scope:
-                frame.scope[name] = resolved(machine, module.scope, name)
+                frame.scope[name] = Deferred(_of_module(module, name))
         frame.globals.setdefault("*", []).extend(module.scope.get("*", ()))
     elif isinstance(module, Library):
         frame.globals.setdefault("*", []).append(module.name)
+
+
+def _of_module(module: Namespace, name: str) -> Callable[[Machine], Value]:
+    return lambda machine: resolved(machine, module.scope, name) if name in module.scope else MISSING
 
 
 def load(machine: Machine, importing: SourceFile, name: str, level: int) -> Value:
@@ -99,9 +131,7 @@ def submodule(machine: Machine, owner: Namespace, name: str) -> Value:
 
 
 def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
-    """Run the body of a module of the project."""
-    from freezelint.source.machine import Frame
-
+    """A module of the project: its names, the statements behind which run when somebody looks at them."""
     namespace = Namespace(name, file)
     machine.modules[file.path] = namespace
     tree = machine.project.tree(file)
@@ -111,11 +141,35 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
     if len(machine.modules) > _MOST_MODULES:
         machine.limit(f"`{name}`", "the script imports too many modules to follow")
         return namespace
+    machine.tick(_TICKS_OF_A_MODULE)
     scope: Scope = namespace.scope
     scope["__name__"] = name
     scope["__file__"] = file.path
+    outline = outline_of(tree)
+    pending = namespace.pending = Pending(namespace, outline)
+    scope.update(dict.fromkeys(outline.bound, pending))
+    if outline.stars:
+        _run(machine, pending, outline.stars)
+    return namespace
+
+
+def repeat(machine: Machine, file: SourceFile, name: str, statements: Iterable[int]) -> None:
+    """Read a module, and run statements of its body that another run had a use for."""
+    known = machine.modules.get(file.path) or read(machine, file, name)
+    if known.pending is not None:
+        _run(machine, known.pending, sorted(statements))
+
+
+def _run(machine: Machine, pending: Pending, statements: Iterable[int]) -> None:
+    """Run these statements of a module, each once."""
+    from freezelint.source.machine import Frame
+
+    left = [index for index in statements if index not in pending.done]
+    namespace, scope = pending.namespace, pending.namespace.scope
+    if not left or namespace.file is None:
+        return
     depth = len(machine.frames)
-    machine.frames.append(Frame(file, scope, scope))
+    machine.frames.append(Frame(namespace.file, scope, scope))
     # The import may be looked at inside `no_grad` or a loop: the body knows nothing of that.
     mode, machine.grad_enabled = machine.grad_enabled, True
     loops, machine.loops = machine.loops, []
@@ -123,13 +177,16 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
     began, most = machine.ticks, machine.most_ticks
     machine.most_ticks = min(most, began + _MOST_TICKS)
     try:
-        machine.execute(tree.body)
+        for index in left:
+            if index not in pending.done:
+                pending.done.add(index)
+                machine.execute([pending.outline.body[index]])
     except (RaisedSignal, ReturnSignal, BreakSignal, ContinueSignal):
-        machine.limit(f"`{name}`", "its body ends early", machine.location())
+        machine.limit(f"`{namespace.name}`", "its body ends early", machine.location())
     except BudgetError:
         if machine.ticks > most:
             raise
-        machine.limit(f"`{name}`", "its body is too long to follow")
+        machine.limit(f"`{namespace.name}`", "its body is too long to follow")
     finally:
         del machine.frames[depth:]
         machine.grad_enabled, machine.loops = mode, loops
@@ -137,9 +194,9 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
         # What this module took is not to the account of the one that imports it.
         allowed = most + machine.ticks - began if machine.importing else most
         machine.most_ticks = min(allowed, machine.whole_ticks)
-    return namespace
 
 
-_MOST_MODULES = 60
-# Expressions and statements that the body of one imported module may evaluate: definitions are few of them.
+_MOST_MODULES = 200
+# Expressions and statements that one look into an imported module may evaluate, and what opening it counts.
 _MOST_TICKS = 10_000
+_TICKS_OF_A_MODULE = 30

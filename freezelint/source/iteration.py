@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from freezelint.source import conditions
 from freezelint.source.describing import text_of
 from freezelint.source.values import (
     Class,
@@ -74,6 +75,11 @@ def is_iterable(machine: Machine, value: Value) -> bool:
 
 def iterate(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
     """The elements of anything iterable; two unknown ones where nobody knows."""
+    if isinstance(value, Unknown) and value.choices and not value.hint:
+        # Empty unless somebody gives words: a run of its own, with the first that there is.
+        if conditions.is_given(machine, value):
+            yield Unknown(f"{value.text}[0]", value.choices[0])
+        return
     if isinstance(value, Unknown) and isinstance(value.hint, _PLAIN_ITERABLES):
         value = value.hint
     if isinstance(value, Items):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freezelint.evidence import Limit, Location
@@ -74,8 +74,8 @@ class Machine:
         self.early: dict[ast.AST, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
         self.raised = False  # an exception of the script's ended the run
         self.weights: dict[ast.AST, int] = {}  # how much the branches of a condition matter, by node
-        self.surroundings: dict[tuple[str, int], Any] = {}
-        self.sources: dict[str, Any] = {}
+        self.surroundings = project.surroundings
+        self.sources = project.notes
         self.libraries: dict[str, Any] = {}  # what imitated libraries keep for a whole run (registered options)
         self._locations: dict[tuple[ast.AST, ...], Location] = {}
 
@@ -100,19 +100,16 @@ class Machine:
         """Where the current statement (or this node of the current frame) is, with the calls that led there."""
         if not self.frames:
             return None
-        here = node or self.frame.node or self.frame.statement
-        chain = [(self.frame, here)]
+        chain = [(self.frame, node or self.frame.node or self.frame.statement)]
         chain += [(frame, frame.node or frame.statement) for frame in reversed(self.frames[:-1])]
-        chain = [(frame, at) for frame, at in chain if at is not None and hasattr(at, "lineno")][:12]
-        if not chain:
+        placed = [(frame, at) for frame, at in chain if at is not None and hasattr(at, "lineno")][:12]
+        if not placed:
             return None
-        key = tuple(at for _, at in chain)
+        key = tuple(at for _, at in placed)
         known = self._locations.get(key)
         if known is None:
-            sites = [frame.file.location(at, frame.name) for frame, at in chain]
-            known = self._locations[key] = sites[0].__class__(
-                **{**vars(sites[0]), "calls": tuple(sites[1:])},
-            )
+            sites = [frame.file.location(at, frame.name) for frame, at in placed]
+            known = self._locations[key] = replace(sites[0], calls=tuple(sites[1:]))
         return known
 
     def limit(self, what: str, why: str, location: Location | None = None) -> None:

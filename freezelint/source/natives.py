@@ -45,8 +45,9 @@ def run(machine: Machine, native: Native, call: Call) -> Value:
     if isinstance(owner, (list, deque)):
         return paid(machine, _of_list(machine, native, owner, call))
     if isinstance(owner, dict):
+        found = _of_dict(machine, native, owner, call)
         # What is read out of a dict was there before.
-        return _of_dict(machine, native, owner, call)
+        return paid(machine, found) if native.name == "copy" else found
     if isinstance(owner, (set, frozenset)):
         return paid(machine, _of_set(machine, native, owner, call))
     return _generic(machine, native, owner, call)

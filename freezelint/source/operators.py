@@ -108,11 +108,31 @@ def _united(value: Value) -> tuple[Value, ...]:
 
 def paid(machine: Machine, made: Value) -> Value:
     """What was made just now; large texts and containers cost as much as the statements that fill them."""
-    if isinstance(made, (list, tuple, dict, set)) and len(made) > 500:
-        machine.tick(len(made) // 20)
-    elif isinstance(made, (str, bytes)) and len(made) > 5000:
-        machine.tick(len(made) // 100)
-    return made
+    whole = known(made)
+    if isinstance(whole, dict) and len(whole) > 100:
+        machine.tick(len(whole) // 5)
+    elif isinstance(whole, (list, tuple, set)) and len(whole) > 500:
+        machine.tick(len(whole) // 20)
+    elif isinstance(whole, (str, bytes)) and len(whole) > 5000:
+        machine.tick(len(whole) // 100)
+    return made if not isinstance(made, tuple) or is_flat(made, (tuple, frozenset)) else Unknown("tuple")
+
+
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+
+
+def is_flat(value: Value, kinds: tuple[type, ...] = _CONTAINERS, budget: int = 5000) -> bool:
+    """Whether containers in containers (of these kinds) have so few elements in all that Python can hash and
+    compare them at once: `t = (t, t)` doubles them each time.
+    """
+    pending = [value] if isinstance(value, kinds) else []
+    for _ in range(budget):
+        if not pending:
+            return True
+        current = pending.pop()
+        inner = current.values() if isinstance(current, dict) else current
+        pending.extend(one for one in inner if isinstance(one, kinds))
+    return not pending
 
 
 def _hinted(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
@@ -195,24 +215,28 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         return _membership(machine, op, left, right)
     compute, sign = _COMPARE[type(op)]
     left, right = _member(left), _member(right)
+    endless = _against_infinity(op, left, right)
+    if endless is not None:
+        return endless
     if isinstance(left, Library) and isinstance(right, Library) and isinstance(op, (ast.Eq, ast.NotEq)):
         return same_library(machine, left, right) is isinstance(op, ast.Eq)
     if isinstance(left, (Module, Parameter)) and isinstance(right, (Module, Parameter)):
         if left is right or isinstance(left, Module):
             return (left is right) is isinstance(op, ast.Eq)
-    if isinstance(left, (Tensor, Library)) or isinstance(right, (Tensor, Library)):
+    if isinstance(left, Tensor) or isinstance(right, Tensor):
+        return Tensor(text=f"{text_of(left)} {sign} {text_of(right)}")
+    if isinstance(left, Library) or isinstance(right, Library):
         # A name of a library may be a setting: what it is equal to nobody knows.
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
     if isinstance(left, Unknown) or isinstance(right, Unknown):
-        endless = _against_infinity(op, left, right)
-        if endless is not None:
-            return endless
         late = any(isinstance(part, Unknown) and part.late for part in (left, right))
         result = Unknown(f"{text_of(left)} {sign} {text_of(right)}", _hinted(compute, left, right), late=late)
         if isinstance(left, Unknown) and isinstance(right, _PLAIN) and isinstance(op, (ast.Eq, ast.NotEq)):
             result.equals = (left.text, right, isinstance(op, ast.Eq))
         return result
     if _uncertain(left) or _uncertain(right):
+        return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+    if not (is_flat(left) and is_flat(right)):
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
     try:
         return bool(compute(left, right))
@@ -305,7 +329,9 @@ def _is_setting(value: Value) -> bool:
 
 def _equal_somewhere(element: Value, container: Any) -> bool:
     try:
-        return any(one == element for one in container if isinstance(one, (tuple, list)))
+        return is_flat(element) and any(
+            one == element for one in container if isinstance(one, (tuple, list)) and is_flat(one)
+        )
     except Exception:
         return False
 

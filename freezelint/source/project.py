@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from freezelint.evidence import Limit
 from freezelint.source.files import PassedOverError, SourceFile, UnreadableError, load, parse
@@ -123,6 +124,8 @@ class Project:
     def __init__(self, entry: SourceFile, roots: Sequence[Path] = (), sources: Sources | None = None) -> None:
         self.sources = Sources() if sources is None else sources
         self.limits: dict[str, Limit] = {}
+        self.notes: dict[str, Any] = {}  # what the runs over the entry work out about sources, once for all
+        self.surroundings: dict[tuple[str, int], Any] = {}
         self._asked: dict[tuple[str, str, int], Asked] = {}
         self._found: dict[tuple[str, str, int], Path | None] = {}
         self._entry = entry

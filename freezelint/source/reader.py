@@ -27,7 +27,9 @@ from freezelint.source.worlds import NotKeptError, World
 
 # Runs of one entry, and all expressions that the runs over one file may evaluate.
 MOST_PATHS = 14
-MOST_TICKS = 400_000
+MOST_TICKS = 300_000
+# Of a fragment nobody knows the arguments: what it is about shows early, if at all.
+MOST_TICKS_OF_A_FRAGMENT = 30_000
 # How often the world that fragments start from is made anew, for the modules that they import.
 _MOST_EXTENSIONS = 6
 _STACK = 256 * 1024 * 1024
@@ -152,14 +154,15 @@ class _Reader:
 
     def _least_weight(self, path: Run, decision: Decision) -> int:
         """What a branch must say to be worth a path: where nothing has happened so far, that it does something."""
-        if path.trace.events or path.trace.steps or path.raised:
-            return 1
         here = decision.location is None or decision.location.path == self._file.path
-        return 1 if here and not path.entry.is_fragment else MATTERS_MUCH
+        happened = bool(path.trace.events or path.trace.steps or path.raised)
+        enough = (here and happened) if path.entry.is_fragment else (here or happened)
+        return 1 if enough else MATTERS_MUCH
 
     def _run(self, entry: entries.Entry, forced: dict[str, bool]) -> Run:
         machine = self._last = self._begun(entry, forced)
         if entry.is_fragment:
+            machine.whole_ticks = machine.most_ticks = MOST_TICKS_OF_A_FRAGMENT
             self._guard(machine, lambda: entries.run_fragment(machine, entry))
         else:
             self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=True))
@@ -183,7 +186,7 @@ class _Reader:
         if entry.is_fragment and world is not None and not world.conditions & forced.keys():
             world.restore()
             world.machine.decisions.forced = dict(forced)
-            world.machine.decisions.assumed = assumptions(self._known.values(), forced)
+            world.machine.decisions.assumed.update(assumptions(self._known.values(), forced))
             return world.machine
         decisions = Decisions(dict(forced), assumptions(self._known.values(), forced))
         machine = Machine(self._file, self._project, decisions)
@@ -199,13 +202,14 @@ class _Reader:
         world = self._world
         if world is None or machine is not world.machine or self._extended >= _MOST_EXTENSIONS:
             return
-        loaded = [module for path, module in machine.modules.items() if path not in world.modules]
-        if not loaded:
+        imported = entries.imported(machine)
+        if sum(len(statements) for _, _, statements in imported) <= world.imported:
             return
         self._extended += 1
         world.restore()
         machine.ticks = 0
-        if self._guard(machine, lambda: entries.import_all(machine, loaded)):
+        machine.whole_ticks = machine.most_ticks = MOST_TICKS_OF_A_FRAGMENT
+        if self._guard(machine, lambda: entries.import_all(machine, imported)):
             self._world = _kept(machine) or world
             self._bodies = frozenset(machine.decisions.taken)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from freezelint.evidence import EventKind, Location, Step
 from freezelint.source import bare_statements, claims, misses, no_effects, rates, snapshot, stepping
 from freezelint.source.surroundings import context_here
-from freezelint.source.values import Items, Module, Optimizer, Parameter, Schedule, Value
+from freezelint.source.values import Items, Module, Optimizer, Parameter, Schedule, Tensor, Value
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -34,7 +34,7 @@ class Record:
     location: Location | None
     steps_before: int
     before_forward: bool
-    parameters: dict[int, Parameter] = field(default_factory=dict)
+    parameters: dict[int, Tensor] = field(default_factory=dict)
     modules: dict[int, Module] = field(default_factory=dict)
     optimizer: Optimizer | None = None
     details: dict[str, Any] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Recorder:
         self,
         kind: EventKind,
         *,
-        parameters: Iterable[Parameter] = (),
+        parameters: Iterable[Tensor] = (),
         modules: Iterable[Module] = (),
         optimizer: Optimizer | None = None,
         location: Location | None = None,

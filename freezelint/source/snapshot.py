@@ -38,7 +38,7 @@ class Stock:
         self.names: list[str] = []
         self._passed_over: set[int] = set()  # ids of modules that are no models
         self.described: list[Model] = []
-        self.parameters: list[Parameter] = []
+        self.parameters: list[Tensor] = []
         self.ids: dict[int, int] = {}
         self.places: dict[int, tuple[int, str]] = {}  # id of a module -> (model, path)
         self.paths: dict[int, tuple[int, tuple[str, ...]]] = {}  # id of a parameter -> model and paths
@@ -104,8 +104,8 @@ class Stock:
         self.trees.append(root)
         self.names.append(unique)
 
-    def identify(self, parameter: Parameter) -> int:
-        """The id of a parameter in the trace."""
+    def identify(self, parameter: Tensor) -> int:
+        """The id of a parameter in the trace, or of another tensor that an optimizer holds."""
         known = self.ids.get(id(parameter))
         if known is None:
             known = self.ids[id(parameter)] = len(self.parameters)
@@ -156,7 +156,9 @@ class Stock:
         """Every parameter that the trace mentions."""
         return tuple(self._parameter(index, parameter) for index, parameter in enumerate(self.parameters))
 
-    def _parameter(self, index: int, parameter: Parameter) -> evidence.Parameter:
+    def _parameter(self, index: int, parameter: Tensor) -> evidence.Parameter:
+        if not isinstance(parameter, Parameter):
+            return evidence.Parameter(id=index, model=None, paths=(), shape=(), dtype="float32", bytes=0, attached=False)
         model, paths = self.paths.get(id(parameter), (None, ()))
         known = all(size is not None for size in parameter.dims)
         shape = tuple(size for size in parameter.dims if size is not None) if known else ()
@@ -230,6 +232,7 @@ class Stock:
         held = {id(p) for optimizer in self._recorder.optimizers for p in held_by(optimizer)}
         for index, parameter in enumerate(self.parameters):
             trainable = None if parameter.text == "*" else parameter.requires_grad
+            cause = parameter.cause if isinstance(parameter, Parameter) else None
             if id(parameter) in moved:
                 movement = moved[id(parameter)]
             elif id(parameter) in held:
@@ -237,7 +240,7 @@ class Stock:
             else:
                 # Nothing but code of the script's moves what no optimizer holds, and that is read.
                 movement = True if parameter.moved_by_hand else False
-            yield index, ParameterState(trainable, parameter.cause, parameter.gradient, movement)
+            yield index, ParameterState(trainable, cause, parameter.gradient, movement)
             parameter.moved_by_hand = False
 
     def _module_states(self, root: Module) -> dict[str, ModuleState]:
@@ -280,7 +283,7 @@ class Stock:
             members = members if isinstance(members, list) else []
             found.append(
                 Group(
-                    tuple(self.identify(p) for p in members if isinstance(p, Parameter)),
+                    tuple(self.identify(p) for p in members if isinstance(p, Tensor)),
                     number(group.get("lr")),
                     number(group.get("initial_lr")),
                     number(group.get("weight_decay")),

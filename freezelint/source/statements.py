@@ -137,7 +137,8 @@ def _suppresses(entered: list[Value]) -> bool:
 def enter(machine: Machine, manager: Value) -> Value:
     """What `with manager as …` binds."""
     if isinstance(manager, Context):
-        manager.before.append(machine.grad_enabled)
+        if manager.kind != "set_grad_enabled" or not manager.before:  # it worked from its call on
+            manager.before.append(machine.grad_enabled)
         if manager.kind in ("no_grad", "inference_mode", "enable_grad", "set_grad_enabled"):
             machine.grad_enabled = manager.mode
         return manager.value if manager.value is not None else manager

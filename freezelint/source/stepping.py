@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from freezelint.source import groups
 from freezelint.source.optimizer_classes import TORCH, inertia_of
 from freezelint.source.rates import number
-from freezelint.source.values import Call, Method, Optimizer, Parameter, Unknown, Value
+from freezelint.source.values import Call, Method, Optimizer, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -65,6 +65,8 @@ def apply(machine: Machine, optimizer: Optimizer) -> dict[int, bool | None]:
     moved.update(optimizer.moves)
     optimizer.moves.clear()
     _kept(optimizer)
+    for parameter in groups.parameters_of(optimizer):
+        parameter.trained = parameter.trained or parameter.gradient == "nonzero"
     return moved
 
 
@@ -77,12 +79,12 @@ def _movements(optimizer: Optimizer) -> dict[int, bool | None]:
     for group in optimizer.groups:
         members = group.get("params") if isinstance(group, dict) else None
         for parameter in members if isinstance(members, list) else ():
-            if isinstance(parameter, Parameter):
+            if isinstance(parameter, Tensor):
                 moved[id(parameter)] = _moves(optimizer, group, parameter)
     return moved
 
 
-def _moves(optimizer: Optimizer, group: dict[str, Value], parameter: Parameter) -> bool | None:
+def _moves(optimizer: Optimizer, group: dict[str, Value], parameter: Tensor) -> bool | None:
     if number(group.get("lr")) == 0 and not isinstance(group.get("lr"), Unknown):
         return False
     if parameter.gradient == "none":
@@ -99,7 +101,7 @@ def _is_stock(optimizer: Optimizer) -> bool:
     return any(name.rpartition(".")[2] in TORCH for name in names)
 
 
-def _moves_without(optimizer: Optimizer, group: dict[str, Value], parameter: Parameter) -> bool | None:
+def _moves_without(optimizer: Optimizer, group: dict[str, Value], parameter: Tensor) -> bool | None:
     """Whether a step moves a parameter whose gradient is a tensor of zeros."""
     if not _is_stock(optimizer):
         return None
@@ -128,7 +130,7 @@ def _kept(optimizer: Optimizer) -> None:
     for group in optimizer.groups:
         members = group.get("params") if isinstance(group, dict) else None
         for parameter in members if isinstance(members, list) else ():
-            if not isinstance(parameter, Parameter) or parameter.gradient == "none":
+            if not isinstance(parameter, Tensor) or parameter.gradient == "none":
                 continue
             if parameter.gradient == "nonzero":
                 optimizer.moved.add(id(parameter))
@@ -144,7 +146,7 @@ def state_of(optimizer: Optimizer) -> dict[Value, dict[Value, Value]]:
     return state
 
 
-def with_state(optimizer: Optimizer) -> list[Parameter]:
+def with_state(optimizer: Optimizer) -> list[Tensor]:
     """The parameters that the optimizer keeps something for: momentum, moments."""
     state = state_of(optimizer)
     return [parameter for parameter in groups.parameters_of(optimizer) if state.get(parameter)]
@@ -164,7 +166,7 @@ def cleared(machine: Machine, optimizer: Optimizer, to_none: bool | None) -> Non
                 parameter.gradient = "unknown"
 
 
-def clear(parameter: Parameter, to_none: bool | None) -> None:
+def clear(parameter: Tensor, to_none: bool | None) -> None:
     """Clear one gradient, or fill it with zeros."""
     if to_none:
         parameter.gradient = "none"

@@ -97,7 +97,7 @@ def backward(machine: Machine, loss: Value) -> None:
     else:
         reached, certain = [], False
     for leaf in reached:
-        if isinstance(leaf, Parameter) and leaf.requires_grad is not False:
+        if leaf.requires_grad is not False:
             leaf.gradient = "nonzero" if certain and leaf.requires_grad is True else "unknown"
     if not certain:
         _unknown_gradients(machine, reached)

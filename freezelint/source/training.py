@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.source.tensors import backward
-from freezelint.source.values import Class, Function, Instance, Method, Module, Optimizer, Parameter, Unknown, Value
+from freezelint.source.values import Class, Function, Instance, Method, Module, Optimizer, Tensor, Unknown, Value
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -51,7 +51,7 @@ def clear(optimizer: Optimizer) -> None:
     for group in optimizer.groups:
         members = group.get("params")
         for parameter in members if isinstance(members, list) else ():
-            if isinstance(parameter, Parameter):
+            if isinstance(parameter, Tensor):
                 parameter.gradient = "none"
 
 

@@ -18,6 +18,7 @@ from freezelint.evidence import Location, Origin, Role
 if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
     from freezelint.source.machine import Machine
+    from freezelint.source.outlines import Outline
 
 Value: TypeAlias = Any
 Scope: TypeAlias = "dict[str, Value]"
@@ -41,7 +42,7 @@ class Unknown:
     stand for all later ones. Attributes and items are kept, so that the same expression is the same value.
     """
 
-    __slots__ = ("attributes", "equals", "hint", "late", "text")
+    __slots__ = ("attributes", "choices", "equals", "hint", "late", "text")
 
     def __init__(self, text: str = "", hint: Value = MISSING, *, late: bool = False) -> None:
         self.text = text[:120]
@@ -50,6 +51,8 @@ class Unknown:
         self.attributes: dict[Any, Value] = {}
         # Of a comparison: the text of what is compared, with which constant, and whether for equality.
         self.equals: tuple[str, Value, bool] | None = None
+        # Of an option that takes several words: what each of them may be.
+        self.choices: tuple[Value, ...] = ()
 
     def __repr__(self) -> str:
         return f"<{self.text}>"
@@ -76,6 +79,7 @@ class Namespace:
     name: str
     file: SourceFile | None
     scope: Scope = field(default_factory=dict)
+    pending: Pending | None = None
 
 
 @dataclass(eq=False)
@@ -83,6 +87,17 @@ class Deferred:
     """An imported name whose module is read when somebody looks at it: most of what is imported never is."""
 
     load: Callable[[Machine], Value]
+
+
+@dataclass(eq=False)
+class Pending:
+    """Stands for the names of an imported module whose statements nobody has needed so far; `done` are those
+    that ran.
+    """
+
+    namespace: Namespace
+    outline: Outline
+    done: set[int] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -247,6 +262,7 @@ class Tensor:
 
     `requires_grad` is None where it is unknown. `module` is the module whose call returned it. `cut` tells how
     it was separated from `behind`, the tensor that it was computed from: "no_grad", "detach", "data", "item".
+    `gradient` is what `.grad` holds, "zero" is a tensor of zeros.
     """
 
     parents: tuple[Tensor, ...] = ()
@@ -259,23 +275,20 @@ class Tensor:
     leaf: bool = False  # made by the script, no result of a computation: it can hold a gradient itself
     shape: tuple[int | None, ...] | None = None
     made: Location | None = None
+    gradient: Literal["none", "zero", "nonzero", "unknown"] = "none"
+    moved_by_hand: bool = False
+    trained: bool = False  # an optimizer has stepped with its gradient: its origin is settled
 
 
 @dataclass(eq=False)
 class Parameter(Tensor):
-    """An `nn.Parameter`. `dims` has None where a size is unknown; `cause` is the event that last set the flag.
-
-    `gradient` is what `.grad` holds, `zeroed` a tensor of zeros. `momentum` tells that the optimizer state would
-    move it even on a zero gradient.
-    """
+    """An `nn.Parameter`. `dims` has None where a size is unknown; `cause` is the event that last set the flag."""
 
     requires_grad: bool | None = True
     dims: tuple[int | None, ...] = ()
     origin: Origin = "unknown"
     built: Location | None = None
     cause: int | None = None
-    gradient: Literal["none", "zero", "nonzero", "unknown"] = "none"
-    moved_by_hand: bool = False
     leaf: bool = True
 
 
@@ -397,7 +410,7 @@ class Optimizer:
     inner: Optimizer | None = None
     name: str = "optimizer"
     moves: dict[int, bool | None] = field(default_factory=dict)  # what inner optimizers did in the running step
-    state_at_start: tuple[Parameter, ...] | None = None  # had state before the first step; None: unknown
+    state_at_start: tuple[Tensor, ...] | None = None  # had state before the first step; None: unknown
     state_known: bool = True  # nobody loaded or exchanged its state
 
 

@@ -18,6 +18,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from freezelint.source.files import SourceFile
+from freezelint.source.outlines import Outline
 from freezelint.source.project import Project
 from freezelint.source.values import Unknown
 from freezelint.source.vocabulary import Vocabulary
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # What never changes, or is the same for all runs.
 _FIXED = (str, bytes, int, float, complex, bool, type(None), range, type, type(Ellipsis), type(NotImplemented),
-          ast.AST, SourceFile, Project, Vocabulary, re.Pattern, ModuleType, BuiltinFunctionType, Enum)  # fmt: skip
+          ast.AST, Outline, SourceFile, Project, Vocabulary, re.Pattern, ModuleType, BuiltinFunctionType, Enum)  # fmt: skip
 # A world of more objects than this costs more to put back than it saves.
 _MOST_OBJECTS = 60_000
 
@@ -42,12 +43,12 @@ class World:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.conditions = frozenset(machine.decisions.taken)
-        self.modules = frozenset(machine.modules)
+        self.imported = sum(len(m.pending.done) for m in machine.modules.values() if m.pending is not None)
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._lists: list[tuple[list[Any], list[Any]]] = []
         self._others: list[tuple[Callable[[Any], None], Any]] = []
         self._pending: list[Any] = [machine]
-        self._seen: set[int] = set()
+        self._seen: set[int] = {id(machine.project.notes), id(machine.project.surroundings)}  # true of all runs
         self._alive: list[Any] = []  # temporary objects whose identity must not be given to another
         while self._pending:
             self._keep(self._pending.pop())

@@ -118,9 +118,12 @@ def _parameters_around(model: Model, module: Module) -> list[int]:
 
 
 def _is_trained(step: Step, parameter: int) -> bool:
+    """Whether this very step trains it: a model that was tested between the steps of another one's training
+    still has the gradients of its own last step.
+    """
     state = step.parameters.get(parameter)
     trained = state is not None and state.trainable is True and state.gradient == "nonzero"
-    return trained and bool(step.held_by(parameter))
+    return trained and parameter in step.held_by_stepping
 
 
 def _trained_before(trace: Trace, step: Step, model: Model, put: Event, layers: list[Module]) -> Event | None:

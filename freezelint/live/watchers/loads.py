@@ -132,7 +132,8 @@ class LoadWatcher:
     def loaded(self, parameters: Iterable[torch.Tensor]) -> None:
         """These parameters have received stored weights."""
         tensors = list(parameters)
-        self._ledger.mark(tensors, "pretrained")
+        # The best weights of a training, restored when it is over, tell nothing of how it began.
+        self._ledger.mark((t for t in tensors if not self._ledger.entry(t).trained), "pretrained")
         if tensors:
             record = self._journal.add("loaded", user_location())
             record.parameters.update(dict.fromkeys(self._ledger.ids(tensors)))

@@ -87,6 +87,8 @@ class OptimizerWatcher:
 
     def _steps(self, optimizer: Optimizer) -> None:
         self._ledger.settle()
+        held = (parameter for group in optimizer.param_groups for parameter in group["params"])
+        self._ledger.train(parameter for parameter in held if parameter.grad is not None)
         if _steps_in_progress() < 2:
             self.schedules.before_step(optimizer)
             built = self.known(optimizer)

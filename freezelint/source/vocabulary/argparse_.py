@@ -21,6 +21,7 @@ ALIASES = {
     "jsonargparse.ArgumentParser": _PARSER,
     "argparse.BooleanOptionalAction": "argparse.BooleanOptionalAction",
 }
+_MOST_CHOICES = 20
 _TYPES = {"builtins.int": int, "builtins.float": float, "builtins.str": str}
 
 
@@ -52,8 +53,19 @@ def add_argument(machine: Machine, call: Call) -> Value:
         chosen = next((name for name in names if name.startswith("--")), names[0])
         destination = chosen.lstrip("-").replace("-", "_")
     positional = bool(names) and not names[0].startswith("-")
-    _options(call.owner)[destination] = _default(machine, call, positional)
+    default = _default(machine, call, positional)
+    _options(call.owner)[destination] = _of_several(machine, call, default)
     return Unknown(destination)
+
+
+def _of_several(machine: Machine, call: Call, default: Value) -> Value:
+    """An option that takes any of some words is unknown with these; any other is its default."""
+    choices = elements(machine, call.kwargs.get("choices", ()))
+    if not choices or known(call.kwargs.get("nargs", None)) not in ("*", "+"):
+        return default
+    option = Unknown("", default)
+    option.choices = tuple(choices[:_MOST_CHOICES])
+    return option
 
 
 def _default(machine: Machine, call: Call, positional: bool) -> Value:
@@ -113,6 +125,7 @@ def get_default(machine: Machine, call: Call) -> Value:
     """The default of an option."""
     name = known(call.get(1, "dest", None))
     found = _options(call.owner).get(name, None) if isinstance(name, str) else MISSING
+    found = found.hint if isinstance(found, Unknown) and found.choices else found
     return Unknown("default") if found is MISSING else found
 
 
@@ -132,10 +145,13 @@ def hinted(options: dict[str, Value], text: str, exact: bool = False) -> dict[st
     """Options as the script sees them."""
     found: dict[str, Value] = {}
     for name, default in options.items():
+        choices = default.choices if isinstance(default, Unknown) else ()
+        default = default.hint if choices else default
         if isinstance(default, (Function, Class, Unknown, Instance)) or (exact and default is not MISSING):
             found[name] = default
         else:
-            found[name] = Unknown(f"{text}.{name}", default)
+            option = found[name] = Unknown(f"{text}.{name}", default)
+            option.choices = choices
     return found
 
 

@@ -74,7 +74,7 @@ def container(machine: Machine, call: Call) -> Value:
     if found is None:
         return Unknown(_text(call, name))
     try:
-        return make(found)
+        return operators.paid(machine, make(found))
     except TypeError:
         return Unknown(_text(call, name))
 
@@ -92,7 +92,7 @@ def dict_(machine: Machine, call: Call) -> Value:
             complete = False
     found.update(call.kwargs)
     if complete:
-        return found
+        return operators.paid(machine, found)
     unknown = Unknown(_text(call, "dict"))
     unknown.attributes.update({("item", key): value for key, value in found.items() if isinstance(key, str)})
     return unknown

@@ -116,7 +116,7 @@ def _zipped(
             if value is MISSING:
                 return
             row.append(value)
-        yield tuple(row)
+        yield operators.paid(machine, tuple(row))
 
 
 @function("builtins.map")

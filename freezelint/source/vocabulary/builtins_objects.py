@@ -112,6 +112,7 @@ def vars_(machine: Machine, call: Call) -> Value:
     if isinstance(owner, Instance):
         return owner.attributes
     if isinstance(owner, Namespace):
+        imports.complete(machine, owner.scope)
         return owner.scope
     if isinstance(owner, Library):
         return Library(f"{owner.name}.__dict__")
@@ -121,6 +122,7 @@ def vars_(machine: Machine, call: Call) -> Value:
 @function("builtins.globals")
 def globals_(machine: Machine, call: Call) -> Value:
     """The variables of the module: writing to them counts."""
+    imports.complete(machine, machine.frame.globals)
     return machine.frame.globals
 
 

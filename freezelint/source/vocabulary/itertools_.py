@@ -130,7 +130,7 @@ def combined(machine: Machine, call: Call) -> Value:
         if name == "product"
         else math.perm(len(pools[0]) + number, number)
     )
-    if count > _MOST_COMBINATIONS:
+    if count > _MOST_COMBINATIONS or not operators.is_flat(pools):
         return Repeat(lambda position: Unknown(f"{name}[{text_of(position)}]"), text=name)
     if name == "product":
         return made(machine, itertools.product(*pools, repeat=number), name, *given)

@@ -49,9 +49,12 @@ def load_state_dict(machine: Machine, module: Module, call: Call) -> Value:
     else:
         received = []
         for _, parameter in below:
-            parameter.origin = parameter.origin if parameter.origin == "pretrained" else "unknown"
+            if not parameter.trained and parameter.origin != "pretrained":
+                parameter.origin = "unknown"
     for parameter in received:
-        parameter.origin = "pretrained"
+        # The best weights of a training, restored when it is over, tell nothing of how it began.
+        if not parameter.trained:
+            parameter.origin = "pretrained"
     for _, inner in module.walk():
         if inner.open:
             open_ends.rest_of(inner).origin = "unknown"

@@ -419,6 +419,10 @@ def test_types_are_libraries() -> None:
         "x = sum()\ny = any()\nz = next()\nw = iter()\nv = min()",
         "for i in range(10**12):\n    pass",
         "x = [i for i in range(10**7)]",
+        "t = (1,)\nfor i in range(60):\n    t = (t, t)\nd = {t: 1}",
+        "s = t = [1]\nfor i in range(60):\n    s, t = [s, s], [t, t]\nd = s == [t, t][0]",
+        "x = [0] * 90000\ny = []\nfor i in range(2000):\n    y.append(x[:])",
+        "x = 'a' * 90000\ny = []\nfor i in range(2000):\n    y.append(f'{x}{i}')",
         "x = [a for a in range(1000) for b in range(1000) for c in range(1000)]",
     ],
 )
