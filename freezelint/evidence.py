@@ -414,6 +414,18 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class IdleSuppression:
+    """A code in a comment (`# noqa: FRZ101`) that suppresses no finding. `comment` are the comment's words;
+    `known` is False where there is no such rule.
+    """
+
+    location: Location
+    comment: str
+    code: str
+    known: bool = True
+
+
+@dataclass(frozen=True)
 class Trace:
     """All evidence of one script by one witness."""
 
@@ -431,6 +443,8 @@ class Trace:
     pending_unfreezes: tuple[Location, ...] = ()
     steps_done: int = 0
     rate_changes: tuple[RateChange, ...] = ()  # in order
+    # found when the findings of all witnesses are known, in a trace that holds nothing else
+    idle_suppressions: tuple[IdleSuppression, ...] = ()
 
     def event(self, index: int | None) -> Event | None:
         return None if index is None else self.events[index]

@@ -10,6 +10,8 @@ from freezelint.evidence import Location
 from freezelint.finding import Finding, Related
 from freezelint.judge import overlap
 
+FOUND_IN_SOURCE = "found here in the source"
+
 
 def merged(source: Sequence[Finding], live: Sequence[Finding]) -> list[Finding]:
     """The findings of both witnesses, each fault once, in the order of the report.
@@ -56,7 +58,7 @@ def _united(live: Finding, source: Iterable[Finding]) -> Finding:
             location = replace(
                 location, column=exact.column, end_line=exact.end_line, end_column=exact.end_column
             )
-        for place in (*finding.related, Related(exact, "found here in the source")):
+        for place in (*finding.related, Related(exact, FOUND_IN_SOURCE)):
             if _at(place.location) not in known:
                 known.add(_at(place.location))
                 related.append(place)

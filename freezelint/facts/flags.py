@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from freezelint.evidence import Event, Location, Step, Trace
+from freezelint.facts.memo import once_a_trace
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class FlagStatement:
         return tuple(dict.fromkeys(pattern for event in self.events for pattern in event.patterns))
 
 
+@once_a_trace
 def flag_events(trace: Trace) -> dict[int, list[Event]]:
     """For each parameter the events that froze or unfroze it, in order."""
     found: dict[int, list[Event]] = {}
@@ -57,8 +59,26 @@ def trainable_after(trace: Trace, event: Event, parameter: int) -> bool | None:
     if step is not None:
         state = step.parameters.get(parameter)
         return None if state is None else state.trainable
-    flags = [e for e in trace.events_of("frozen", "unfrozen") if parameter in e.parameters]
+    flags = flag_events(trace).get(parameter)
     return flags[-1].kind == "unfrozen" if flags else True
+
+
+def trainable_before(trace: Trace, event: Event, parameter: int) -> bool | None:
+    """Whether the parameter was trainable when the event happened: as all are from their construction on, if
+    nothing that came before says otherwise."""
+    flags = flag_events(trace).get(parameter)
+    if not flags:
+        return trainable_after(trace, event, parameter)
+    earlier = [flag for flag in flags if flag.index < event.index]
+    return earlier[-1].kind == "unfrozen" if earlier else True
+
+
+def was_missed(trace: Trace, event: Event, parameter: int) -> bool:
+    """Whether the flag that a statement without effect asked for (`event.value`) was not there, and is not there
+    afterwards either. Where it was, what changed it later is another decision.
+    """
+    before, after = trainable_before(trace, event, parameter), trainable_after(trace, event, parameter)
+    return after is not None and event.value not in (str(before), str(after))
 
 
 def flags_set_during(trace: Trace, statement: Location) -> list[Event]:

@@ -95,6 +95,8 @@ def _augmented(machine: Machine, node: ast.AugAssign, left: Value, right: Value)
         if added is None or len(left) + len(added) > operators.LONGEST:
             return Unknown("list")
         left.extend(added)
+        machine.parts.taken(left, right)
+        machine.parts.added(left)
         return left
     return operators.binary(machine, node.op, left, right)
 

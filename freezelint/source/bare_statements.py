@@ -186,7 +186,7 @@ def _without_parameters(machine: Machine, node: ast.Expr, call: ast.Call, functi
         "no-parameters",
         node,
         modules=[module],
-        certain=not (misses.is_unfinished(module) or misses.is_placeholder(module)) or None,
+        certain=not (misses.is_unfinished(module) or misses.is_bare_on_purpose(module)) or None,
         name="requires_grad_",
         value=resolved.source(machine, call),
     )

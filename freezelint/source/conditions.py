@@ -7,7 +7,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
-from freezelint.source.paths import MATTERS_MUCH, ends_script, leaves_function, weight_of
+from freezelint.source.paths import MATTERS_MUCH, ends_script, leaves_function, refuses, weight_of
 from freezelint.source.values import MISSING, Unknown, Value
 
 if TYPE_CHECKING:
@@ -75,17 +75,27 @@ def _test_all(machine: Machine, test: ast.BoolOp, around: ast.AST, prefer: bool 
 
 
 def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, prefer: bool | None) -> bool:
+    machine.decided += 1
+    if machine.forwarding:
+        machine.recorder.uncertain_forward = True
     if isinstance(value, Unknown) and value.late:
         return _later(machine, test)
     text = text_of(value) if isinstance(value, Unknown) and value.text else _text(test)
     usual = _usual(value, test)
-    if isinstance(value, Unknown) and value.hint is not MISSING:
+    if prefer is not None and _refuses(around, not prefer):
+        default = prefer  # a default that the script refuses is none: everybody gives that option
+    elif isinstance(value, Unknown) and value.hint is not MISSING:
         default = bool(value.hint) if _is_plain(value.hint) else usual
     else:
         default = usual if prefer is None else prefer
     location = machine.frame.file.location(test, machine.frame.name)
     equals = value.equals if isinstance(value, Unknown) else None
     return machine.decisions.decide(text, default, location, _weight(machine, around, prefer), equals)
+
+
+def _refuses(around: ast.AST, side: bool) -> bool:
+    """Whether the script ends where the condition of this `if` comes out so."""
+    return isinstance(around, ast.If) and refuses(around.body if side else around.orelse)
 
 
 def _is_plain(value: Value) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
     from freezelint.source.machine import Machine
 
-# A fragment without any of these says nothing about freezing.
+# A fragment that names none of these says nothing about freezing.
 _CONCERNS = re.compile(
-    r"requires?d?_?grad|freez|\.eval\(|\.train\(|optim|from_pretrained|no_grad|configure_optimizers|training_step|backward"
+    r"requires?d?_?grad|freez|^eval$|^train$|optim|from_pretrained|no_grad|configure_optimizers|training_step|backward"
 )
+# Longer texts are documentation.
+_LONGEST_NAME = 80
 _MODES = re.compile(r"\.(train|eval)\(")
 _MOST_FRAGMENTS = 60
 
@@ -56,6 +59,7 @@ def run(machine: Machine, entry: Entry, tree: ast.Module) -> None:
     """Run an entry from the beginning: the body of the file, then the fragment, if it is one."""
     run_body(machine, tree, as_script=not entry.is_fragment)
     if entry.is_fragment:
+        begin_fragment(machine, entry)
         run_fragment(machine, entry)
 
 
@@ -77,14 +81,43 @@ def run_body(machine: Machine, tree: ast.Module, *, as_script: bool) -> None:
         machine.frames.clear()
 
 
-def run_fragment(machine: Machine, entry: Entry) -> None:
-    """Run what nothing calls, after the body: with a trace and a budget of its own."""
+def begin_fragment(machine: Machine, entry: Entry) -> None:
+    """What all fragments of a class have in common: an object of it, built with unknown arguments. The trace and
+    the budget begin here.
+    """
     machine.recorder.begin()
-    machine.ticks = 0
+    machine.ticks, machine.built, machine.raised = 0, None, False
+    cls = machine.modules[machine.file.path].scope.get(entry.cls) if entry.cls else None
+    if isinstance(cls, Class):
+        with _at_top(machine):
+            machine.built = functions.instantiate(machine, cls, Call(ast.Pass(), complete=False))
+
+
+def run_fragment(machine: Machine, entry: Entry) -> None:
+    """Run what nothing calls, with unknown arguments."""
+    unknown = Call(ast.Pass(), complete=False)
     scope = machine.modules[machine.file.path].scope
-    machine.frames.append(_frame(machine, scope))
+    with _at_top(machine):
+        if not entry.cls:
+            function = scope.get(entry.function)
+            if isinstance(function, Function):
+                functions.run(machine, function, unknown)
+            return
+        cls, made = scope.get(entry.cls), machine.built
+        found = cls.find(entry.function) if isinstance(cls, Class) and entry.function else None
+        if found is not None and made is not None:
+            method = found[0].function if isinstance(found[0], Descriptor) else found[0]
+            machine.call_with(Method(method, made), unknown)
+        elif isinstance(made, (Instance, Module, Optimizer)):
+            machine.recorder.begin_step()
+
+
+@contextmanager
+def _at_top(machine: Machine) -> Iterator[None]:
+    """In a frame at the level of the module."""
+    machine.frames.append(_frame(machine, machine.modules[machine.file.path].scope))
     try:
-        _run_fragment(machine, entry, scope)
+        yield
     finally:
         machine.frames.clear()
 
@@ -120,26 +153,55 @@ def fragments(machine: Machine) -> Iterator[Entry]:
     found: list[Entry] = []
     for name, value in list(namespace.scope.items()) if namespace else []:
         if isinstance(value, Function) and value.file is machine.file and not value.called:
-            if _concerns(machine, value.node):
+            if _concerns(value.node):
                 found.append(Entry(f"function `{name}`", function=name))
-        elif isinstance(value, Class) and value.file is machine.file and _concerns(machine, value.node):
-            if not value.instantiated:
+        elif isinstance(value, Class) and value.file is machine.file and _concerns(value.node):
+            methods = list(_methods(name, value))
+            # Each method is run after the constructor: by itself that is run where it has something of its own.
+            if not value.instantiated and (not methods or _concerns_beside(value, methods)):
                 found.append(Entry(f"class `{name}`", cls=name))
-            found.extend(_methods(machine, name, value))
+            found.extend(methods)
     yield from found[:_MOST_FRAGMENTS]
 
 
-def _methods(machine: Machine, name: str, cls: Class) -> Iterator[Entry]:
+def _methods(name: str, cls: Class) -> Iterator[Entry]:
     for attribute, value in cls.namespace.items():
         function = value.function if isinstance(value, Descriptor) else value
         if isinstance(function, Function) and not function.called and attribute not in ("__init__", "forward"):
-            if _concerns(machine, function.node):
+            if _concerns(function.node):
                 yield Entry(f"method `{name}.{attribute}`", attribute, name)
 
 
-def _concerns(machine: Machine, node: ast.AST) -> bool:
-    first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
-    return bool(_CONCERNS.search("\n".join(machine.file.lines[first - 1 : last])))
+_ATTRIBUTE = "freezelint_concerns"
+
+
+def _concerns(node: ast.AST) -> bool:
+    """Whether the code names anything that concerns us. Kept with the node, which many runs ask."""
+    known: bool | None = getattr(node, _ATTRIBUTE, None)
+    if known is None:
+        known = any(_CONCERNS.search(name) for name in _names(node))
+        setattr(node, _ATTRIBUTE, known)
+    return known
+
+
+def _concerns_beside(cls: Class, methods: list[Entry]) -> bool:
+    """Whether a class concerns us apart from these methods of it."""
+    apart = {method.function for method in methods}
+    return any(_concerns(part) for part in cls.node.body if getattr(part, "name", None) not in apart)
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.keyword):
+            yield part.arg or ""
+        elif isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield part.name
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and len(part.value) < _LONGEST_NAME:
+            yield part.value
 
 
 def _forget_modes(machine: Machine, cls: Class, method: Value) -> None:
@@ -159,26 +221,3 @@ def _forget_modes(machine: Machine, cls: Class, method: Value) -> None:
 def _sets_modes(function: Function) -> bool:
     first, last = getattr(function.node, "lineno", 1), getattr(function.node, "end_lineno", 1)
     return bool(_MODES.search("\n".join(function.file.lines[first - 1 : last])))
-
-
-def _run_fragment(machine: Machine, entry: Entry, scope: dict[str, Value]) -> None:
-    unknown = Call(ast.Pass(), complete=False)
-    if not entry.cls:
-        function = scope.get(entry.function)
-        if isinstance(function, Function):
-            functions.run(machine, function, unknown)
-        return
-    cls = scope.get(entry.cls)
-    if not isinstance(cls, Class):
-        return
-    made = functions.instantiate(machine, cls, Call(ast.Pass(), complete=False))
-    if entry.function:
-        found = cls.find(entry.function)
-        if found is not None:
-            method = found[0].function if isinstance(found[0], Descriptor) else found[0]
-            _forget_modes(machine, cls, method)
-            machine.call_with(Method(method, made), unknown)
-    elif isinstance(made, (Instance, Module, Optimizer)):
-        machine.recorder.begin_step()
-
-

@@ -25,11 +25,14 @@ def escaped(machine: Machine, values: Iterable[Value], name: str) -> None:
 
 
 def _escape(machine: Machine, module: Module, name: str) -> None:
+    from freezelint.source import open_ends
+
     location = machine.location()
     machine.limit(f"`{name}`", "it was handed the model, and its source is not known", location)
     for _, inner in module.walk():
         inner.training, inner.training_cause = None, None
-        for parameter in inner.parameters.values():
+        rest = [open_ends.rest_of(inner)] if inner.open else []
+        for parameter in (*inner.parameters.values(), *rest):
             if parameter is not None:
                 parameter.requires_grad, parameter.cause = None, None
                 parameter.origin = "unknown"

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import attributes, conditions, imports, items, operators
+from freezelint.source import attributes, conditions, imports, items, iteration, operators
 from freezelint.source.describing import text_of
 from freezelint.source.assigning import assign, bind
 from freezelint.source.signals import ReturnSignal
@@ -107,8 +107,9 @@ def _call(machine: Machine, node: ast.Call) -> Value:
     call = Call(node)
     for argument in node.args:
         if isinstance(argument, ast.Starred):
-            values = machine.elements(machine.evaluate(argument.value), "a call")
-            call.complete = call.complete and values is not None
+            given = machine.evaluate(argument.value)
+            values = machine.elements(given, "a call")
+            call.complete = call.complete and values is not None and iteration.is_measured(machine, given)
             call.args.extend(values or ())
         else:
             call.args.append(machine.evaluate(argument))
@@ -183,7 +184,7 @@ def _tuple(machine: Machine, node: ast.Tuple) -> Value:
 
 def _list(machine: Machine, node: ast.List) -> Value:
     elements = _elements(machine, node.elts)
-    return Unknown("list") if elements is None else elements
+    return Unknown("list") if elements is None else machine.parts.made(elements)
 
 
 def _set(machine: Machine, node: ast.Set) -> Value:
@@ -253,12 +254,10 @@ def _formatted(machine: Machine, node: Any) -> Value:
     return operators.formatted(value, specification, node.conversion)
 
 
-def _comprehended(machine: Machine, node: Any) -> Iterator[Value]:
-    """The elements of a comprehension, made one at a time in a scope of their own."""
-    yield from _generated(machine, node, node.generators)
-
-
-def _generated(machine: Machine, node: Any, generators: list[ast.comprehension]) -> Iterator[Value]:
+def _generated(
+    machine: Machine, node: Any, generators: list[ast.comprehension], more: list[bool]
+) -> Iterator[Value]:
+    """The elements of a comprehension, made one at a time; `more` gets a note where there may be others."""
     if not generators:
         if isinstance(node, ast.DictComp):
             yield machine.evaluate(node.key), machine.evaluate(node.value)
@@ -266,16 +265,17 @@ def _generated(machine: Machine, node: Any, generators: list[ast.comprehension])
             yield machine.evaluate(node.elt)
         return
     first = generators[0]
-    from freezelint.source import iteration
-
-    for value in iteration.unrolled(machine, machine.evaluate(first.iter), "a comprehension"):
+    iterable = machine.evaluate(first.iter)
+    if not more and not iteration.is_measured(machine, iterable):
+        more.append(True)
+    for value in iteration.unrolled(machine, iterable, "a comprehension"):
         machine.tick()
         assign(machine, first.target, value)
         if all(conditions.holds(machine, test) for test in first.ifs):
-            yield from _generated(machine, node, generators[1:])
+            yield from _generated(machine, node, generators[1:], more)
 
 
-def _in_own_scope(machine: Machine, node: Any) -> Iterator[Value]:
+def _in_own_scope(machine: Machine, node: Any, more: list[bool]) -> Iterator[Value]:
     """Runs a comprehension in a frame like the current one, entered anew for each element."""
     from freezelint.source.machine import Frame
 
@@ -285,7 +285,7 @@ def _in_own_scope(machine: Machine, node: Any) -> Iterator[Value]:
     )
     inner.node, inner.statement = outer.node, outer.statement
     inner.global_names, inner.handled = outer.global_names, outer.handled
-    elements = _comprehended(machine, node)
+    elements = _generated(machine, node, node.generators, more)
     while True:
         # The frame stands for the one around it: its call site is told once.
         under = machine.frames and machine.frames[-1] is outer
@@ -303,26 +303,32 @@ def _in_own_scope(machine: Machine, node: Any) -> Iterator[Value]:
         yield value
 
 
+def _container(machine: Machine, node: Any, make: Callable[[Iterator[Value]], Value]) -> Value:
+    more: list[bool] = []
+    try:
+        made = machine.parts.made(make(_in_own_scope(machine, node, more)))
+    except TypeError:
+        return Unknown(make.__name__)
+    if more:
+        machine.parts.open(made)
+    return made
+
+
 def _list_comprehension(machine: Machine, node: ast.ListComp) -> Value:
-    return list(_in_own_scope(machine, node))
+    return _container(machine, node, list)
 
 
 def _set_comprehension(machine: Machine, node: ast.SetComp) -> Value:
-    try:
-        return set(_in_own_scope(machine, node))
-    except TypeError:
-        return Unknown("set")
+    return _container(machine, node, set)
 
 
 def _dict_comprehension(machine: Machine, node: ast.DictComp) -> Value:
-    try:
-        return dict(_in_own_scope(machine, node))
-    except TypeError:
-        return Unknown("dict")
+    return _container(machine, node, dict)
 
 
 def _generator(machine: Machine, node: ast.GeneratorExp) -> Value:
-    return Items(_in_own_scope(machine, node), of_parameters=False, made=machine.location(node))
+    more: list[bool] = []
+    return Items(_in_own_scope(machine, node, more), made=machine.location(node), more=more)
 
 
 def _walrus(machine: Machine, node: ast.NamedExpr) -> Value:

@@ -223,7 +223,7 @@ def _mark(machine: Machine, module: Module) -> tuple[Ran, bool]:
     elif machine.grad_enabled is False:
         ran.training = any_of(modes) if first else ran.training
         ran.without_gradient = True
-        ran.conditional_cut = ran.conditional_cut or machine.conditional > 0
+        ran.conditional_cut = ran.conditional_cut or machine.varying
     else:
         ran.training = module.training if first else any_of(modes)
         ran.with_gradient = True

@@ -92,6 +92,7 @@ def _members(machine: Machine, optimizer: Optimizer, given: Value, consumer: str
         optimizer.complete = False
         return []
     elements = machine.elements(given, consumer)
+    optimizer.complete = optimizer.complete and not machine.parts.may_hold_more(given)
     if elements is None or isinstance(given, str):
         optimizer.complete = False
         return []

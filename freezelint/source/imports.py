@@ -121,9 +121,9 @@ def load(machine: Machine, importing: SourceFile, name: str, level: int) -> Valu
 
 def submodule(machine: Machine, owner: Namespace, name: str) -> Value:
     """`package.module`, where the package itself does not define the name."""
-    if owner.file is None:
+    if owner.file is None or not owner.file.is_package:
         return attributes.ABSENT
-    file = machine.project.find(owner.file, name, 1) if owner.file.path.endswith("__init__.py") else None
+    file = machine.project.find(owner.file, name, 1)
     if file is None or file.path == owner.file.path:
         return attributes.ABSENT
     known = machine.modules.get(file.path)

@@ -44,10 +44,13 @@ _MOST_TURNS = 200
 
 @dataclass
 class Loop:
-    """A loop that is running: its node, and the optimizer steps done when it began."""
+    """A loop that is running: its node, the optimizer steps done when it began, and how many conditions of unknown
+    outcome stand around it.
+    """
 
     node: ast.AST
     steps: int
+    conditional: int
     late: int = 0
 
 
@@ -141,13 +144,26 @@ def _defined(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
     yield from _some(machine, (Unknown(f"{text_of(value)}[{position}]") for position in range(_EARLY)))
 
 
-def _some(machine: Machine, values: Iterator[Value]) -> Iterator[Value]:
-    """Some elements of what may have more."""
+def _some(machine: Machine, values: Iterator[Value], *, usual: bool = False) -> Iterator[Value]:
+    """Some elements of what may have more; `usual` are all that there usually are."""
     machine.inexact += 1
+    machine.unmeasured += not usual
     try:
         yield from values
     finally:
         machine.inexact -= 1
+        machine.unmeasured -= not usual
+
+
+def is_measured(machine: Machine, value: Value) -> bool:
+    """Whether the number of elements is known, or what it usually is."""
+    if isinstance(value, Unknown):
+        return isinstance(value.hint, _PLAIN_ITERABLES) and not machine.parts.may_hold_more(value.hint)
+    if isinstance(value, Items):
+        return not value.more
+    if isinstance(value, Module):
+        return not value.open
+    return not isinstance(value, (Repeat, Tensor)) and not machine.parts.may_hold_more(value)
 
 
 def unrolled(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
@@ -157,7 +173,7 @@ def unrolled(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
 
 def passes(machine: Machine, iterable: Value, node: ast.For | ast.AsyncFor) -> Iterator[Value]:
     """The values of the loop variable of a `for`, one a pass."""
-    loop = Loop(node, machine.recorder.steps_done)
+    loop = Loop(node, machine.recorder.steps_done, machine.conditional)
     machine.loops.append(loop)
     try:
         if isinstance(iterable, range):
@@ -165,7 +181,7 @@ def passes(machine: Machine, iterable: Value, node: ast.For | ast.AsyncFor) -> I
         elif isinstance(iterable, Repeat):
             yield from _some(machine, _repeated(machine, loop, iterable, node))
         elif isinstance(iterable, Unknown) and isinstance(iterable.hint, range):
-            yield from _some(machine, _counted(machine, loop, iterable.hint))
+            yield from _some(machine, _counted(machine, loop, iterable.hint), usual=True)
         elif isinstance(iterable, (Unknown, Tensor)):
             yield from machine.iterate(iterable)
         else:
@@ -219,7 +235,7 @@ def _bounded(machine: Machine, loop: Loop, iterable: Value) -> Iterator[Value]:
 
 def turns(machine: Machine, node: ast.While) -> Iterator[None]:
     """The turns of a `while`: as many as its condition says where that is known, a few otherwise."""
-    loop = Loop(node, machine.recorder.steps_done)
+    loop = Loop(node, machine.recorder.steps_done, machine.conditional)
     machine.loops.append(loop)
     try:
         for turn in range(_MOST_TURNS):

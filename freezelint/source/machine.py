@@ -13,7 +13,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freezelint.evidence import Limit, Location
-from freezelint.source import attributes, calls, expressions, iterables, iteration, open_ends, statements, tensors
+from freezelint.source import (
+    attributes,
+    calls,
+    expressions,
+    iterables,
+    iteration,
+    open_ends,
+    parts,
+    statements,
+    tensors,
+)
 from freezelint.source.describing import text_of
 from freezelint.source.files import SourceFile
 from freezelint.source.packages import is_installed
@@ -60,15 +70,19 @@ class Machine:
         self.vocabulary = vocabulary()
         self.recorder = Recorder(self)
         self.frames: list[Frame] = []
+        self.built: Value = None  # the object whose methods are fragments
         self.modules: dict[str, Namespace] = {}
         self.limits: dict[tuple[str, str], Limit] = {}
         self.grad_enabled: bool | None = True
         self.conditional: int = 0  # conditions of unknown outcome around the current statement
+        self.decided = 0  # conditions of unknown outcome that were decided so far
         self.ticks = 0
         self.whole_ticks = self.most_ticks = MOST_TICKS
         self.importing = 0  # modules of the project whose bodies are running
         self.loops: list[iteration.Loop] = []
         self.inexact = 0  # loops that are running of which nobody knows the number of passes
+        self.unmeasured = 0  # those among them that have no usual number of passes either
+        self.parts = parts.Parts(self)
         self.forwarding: list[Module] = []  # modules whose call is running
         self.mode_events: list[int] = []  # the event of the `train()` or `eval()` that is running
         self.early: dict[ast.AST, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
@@ -89,6 +103,13 @@ class Machine:
     def node(self) -> ast.AST:
         """The expression or statement that is running."""
         return (self.frame.node or self.frame.statement if self.frames else None) or ast.Pass()
+
+    @property
+    def varying(self) -> bool:
+        """Whether conditions of unknown outcome stand around the current statement inside of the training loop:
+        those around the loop are the same for all steps.
+        """
+        return self.conditional > (self.loops[0].conditional if self.loops else 0)
 
     def tick(self, amount: int = 1) -> None:
         """Spend some of the budget. Raises BudgetError when it is used up."""

@@ -194,8 +194,7 @@ class Watch:
         if any(guard.sought is None for write in self.plan.writes for guard in write.guards):
             return
         modules = [part for item in self.items for part in _parts(item) if isinstance(part, Module)]
-        # What holds a place for something else has no parameters on purpose.
-        self._certain_if(not any(is_placeholder(module) for module in modules))
+        self._certain_if(not any(is_bare_on_purpose(module) for module in modules))
         self._record("no-parameters", modules=modules)
 
     def _nothing_given(self) -> None:
@@ -308,9 +307,12 @@ def claim(machine: Machine, statement: ast.stmt) -> dict[str, Any]:
     return {"says": found.context.says, "says_where": found.context.says_where}
 
 
-def is_placeholder(module: Module) -> bool:
-    """Whether the module is there to hold a place: an identity, an empty container."""
-    return module.class_name == "Identity" or (module.class_name in COUNTED and not module.children)
+def is_bare_on_purpose(module: Module) -> bool:
+    """Whether the module has no parameters because somebody wanted it so: it holds a place for something else
+    (an identity, an empty container), or is a norm layer without scale and shift. To freeze it is vain, no fault.
+    """
+    holds_a_place = module.class_name == "Identity" or (module.class_name in COUNTED and not module.children)
+    return holds_a_place or module.role == "norm"
 
 
 def is_unfinished(module: Module) -> bool:

@@ -45,6 +45,7 @@ def constructed(machine: Machine, module: Module) -> None:
         if parameter is not None:
             parameter.built = parameter.built or module.built or machine.location()
             parameter.text = parameter.text or name
+    machine.parts.made(module)
     made = machine.recorder.made
     if not made or made[-1] is not module:
         made.append(module)

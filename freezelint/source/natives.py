@@ -130,12 +130,16 @@ def _of_list(machine: Machine, native: Native, owner: Any, call: Call) -> Value:
         added = [Unknown(f"{text_of(call.args[0])}[…]")] if added is None else added
         if len(owner) + len(added) <= LONGEST:
             getattr(owner, name)(added)
+            machine.parts.taken(owner, call.args[0])
+            machine.parts.added(owner)
         return None
     if name == "sort":
         _sort(machine, owner, call)
         return None
     if name in ("append", "appendleft", "insert") and len(owner) >= LONGEST:
         return None
+    if name in ("append", "appendleft", "insert"):
+        machine.parts.added(owner)
     if name == "insert" and len(call.args) == 2 and not isinstance(known(call.args[0]), int):
         owner.append(call.args[1])
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from freezelint.source import escapes
 from freezelint.source.values import MISSING, Call, Intrinsic, Module, Parameter, Unknown, Value
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # What an open module stands for in lists of parameters, and in lists of modules.
 _REST = "*"
 _REST_MODULE = "*module"
+_DECIDED = "*decided"  # how many unknown conditions had been decided when the rest was handed out
 
 # An unknown value with such a text was made by something that makes modules.
 _MAKES_MODULE = re.compile(
@@ -169,6 +170,24 @@ def rest_module(module: Module) -> Module:
     return found
 
 
+_Rest = TypeVar("_Rest", Parameter, Module)
+
+
+def listed(machine: Machine, rest: _Rest) -> _Rest:
+    """The rest is handed out as one of many; what is decided from now on (by its name, say) may be so for some
+    of them only.
+    """
+    rest.attributes[_DECIDED] = machine.decided
+    if isinstance(rest, Module):
+        rest_of(rest).attributes[_DECIDED] = machine.decided
+    return rest
+
+
+def is_chosen(machine: Machine, one: Parameter | Module) -> bool:
+    """Whether this stands for a rest of which the script has picked some, nobody knows which."""
+    return one.attributes.get(_DECIDED, machine.decided) != machine.decided
+
+
 def open_module(around: Module, class_name: str) -> Module:
     """A module of a class that nobody knows, in another one."""
     made = Module(
@@ -244,8 +263,6 @@ def _unseen_method(module: Module, name: str, text: str) -> Callable[..., Value]
             return forwards.run_unread(machine, module, call)
         if not name.startswith(_LOOKING):
             escapes.escaped(machine, [module], name)
-            for rest in (rest_of(inner) for _, inner in module.walk() if inner.open):
-                rest.requires_grad = None
         return Unknown(f"{text}(…)")
 
     return run

@@ -16,7 +16,6 @@ from freezelint.source.values import (
     MISSING,
     Class,
     Instance,
-    Items,
     Library,
     Module,
     Parameter,
@@ -61,7 +60,7 @@ _PLAIN = (int, float, complex, bool, str, bytes, type(None))
 
 
 def known(value: Value) -> Value:
-    """The value itself, or what an unknown one is unless somebody says otherwise; MISSING where nothing is."""
+    """The value itself, or what an unknown one is unless somebody says otherwise; MISSING where none is."""
     return value.hint if isinstance(value, Unknown) else value
 
 
@@ -91,14 +90,19 @@ def binary(machine: Machine, op: ast.operator, left: Value, right: Value) -> Val
         if not isinstance(defined, Unknown):
             return machine.call(defined, right)
     result = _computed(compute, left, right)
-    return Unknown(f"{text_of(left)} {sign} {text_of(right)}") if result is MISSING else paid(machine, result)
+    if result is MISSING:
+        return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+    return machine.parts.taken(paid(machine, result), left, right)
 
 
 def _is_type(value: Value) -> bool:
     return (
         value is None
         or isinstance(value, (Class, Library))
-        or (isinstance(value, tuple) and all(part is None or isinstance(part, (Class, Library)) for part in value))
+        or (
+            isinstance(value, tuple)
+            and all(part is None or isinstance(part, (Class, Library)) for part in value)
+        )
     )
 
 
@@ -118,10 +122,10 @@ def paid(machine: Machine, made: Value) -> Value:
     return made if not isinstance(made, tuple) or is_flat(made, (tuple, frozenset)) else Unknown("tuple")
 
 
-_CONTAINERS = (list, tuple, dict, set, frozenset)
+_CONTAINERS: tuple[Any, ...] = (list, tuple, dict, set, frozenset)
 
 
-def is_flat(value: Value, kinds: tuple[type, ...] = _CONTAINERS, budget: int = 5000) -> bool:
+def is_flat(value: Value, kinds: tuple[Any, ...] = _CONTAINERS, budget: int = 5000) -> bool:
     """Whether containers in containers (of these kinds) have so few elements in all that Python can hash and
     compare them at once: `t = (t, t)` doubles them each time.
     """
@@ -247,13 +251,17 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
 def _against_infinity(op: ast.cmpop, left: Value, right: Value) -> bool | None:
     """`loss < float("inf")` is so whatever the loss: the first one is the best so far."""
     for value, smaller in ((right, (ast.Lt, ast.LtE)), (left, (ast.Gt, ast.GtE))):
-        if isinstance(value, float) and math.isinf(value) and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        if (
+            isinstance(value, float)
+            and math.isinf(value)
+            and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+        ):
             return isinstance(op, smaller) is (value > 0)
     return None
 
 
 def same_library(machine: Machine, left: Library, right: Library) -> bool:
-    """Whether two names of libraries mean the same thing; `torch.nn.modules.linear.Linear` is `torch.nn.Linear`."""
+    """Whether two names of libraries mean the same thing: `torch.nn.modules.linear.Linear`, `torch.nn.Linear`."""
     one, other = machine.vocabulary.canonical(left.name), machine.vocabulary.canonical(right.name)
     return one == other or (left.package, one.rpartition(".")[2]) == (right.package, other.rpartition(".")[2])
 
@@ -278,7 +286,11 @@ def _identity(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Val
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Unknown):
             sign = "is" if wanted else "is not"
-            hint = MISSING if one.hint is MISSING or isinstance(other, Unknown) else (one.hint is other) is wanted
+            hint = (
+                MISSING
+                if one.hint is MISSING or isinstance(other, Unknown)
+                else (one.hint is other) is wanted
+            )
             return Unknown(f"{text_of(left)} {sign} {text_of(right)}", hint, late=one.late)
     if isinstance(left, Library) and isinstance(right, Library):
         return same_library(machine, left, right) is wanted

@@ -103,6 +103,19 @@ def ends_script(body: list[ast.stmt]) -> bool:
     return name in ("exit", "quit", "_exit", "error", "abort", "print_help", "fail")
 
 
+def refuses(body: list[ast.stmt]) -> bool:
+    """Whether a branch surely ends the run: `error` may be a logger's as well as the argument parser's."""
+    if not body or not ends_script(body):
+        return False
+    last = body[-1]
+    if isinstance(last, ast.Raise):
+        return True
+    function = last.value.func if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) else None
+    if isinstance(function, ast.Attribute) and function.attr in ("error", "print_help"):
+        return "pars" in ast.unparse(function.value).lower()
+    return True
+
+
 def leaves_function(body: list[ast.stmt]) -> bool:
     """Whether a branch ends the function it stands in."""
     return isinstance(body[-1], ast.Return) or ends_script(body)

@@ -31,7 +31,9 @@ MOST_TICKS = 300_000
 # Of a fragment nobody knows the arguments: what it is about shows early, if at all.
 MOST_TICKS_OF_A_FRAGMENT = 30_000
 # How often the world that fragments start from is made anew, for the modules that they import.
-_MOST_EXTENSIONS = 6
+_MOST_EXTENSIONS = 4
+_WORTH_EXTENDING = 5  # statements of imported modules
+_WORTH_KEEPING = 500  # expressions and statements of a constructor
 _STACK = 256 * 1024 * 1024
 _MOST_RECURSION = 20_000
 
@@ -99,6 +101,8 @@ class _Reader:
         self._bodies: frozenset[str] = frozenset()  # conditions that the body decided: the main entry's matter
         self._known: dict[str, Decision] = {}  # by condition, of all runs so far
         self._extended = 0
+        self._classes: dict[str, World] = {}  # with an object of the class, where each method of it starts
+        self._met: set[str] = set()  # classes of which some fragment has run
 
     def read(self) -> Reading:
         main: list[Run] = []
@@ -160,9 +164,8 @@ class _Reader:
         return 1 if enough else MATTERS_MUCH
 
     def _run(self, entry: entries.Entry, forced: dict[str, bool]) -> Run:
-        machine = self._last = self._begun(entry, forced)
+        machine = self._last = self._begun(entry, forced) if entry.is_fragment else self._new(forced)
         if entry.is_fragment:
-            machine.whole_ticks = machine.most_ticks = MOST_TICKS_OF_A_FRAGMENT
             self._guard(machine, lambda: entries.run_fragment(machine, entry))
         else:
             self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=True))
@@ -180,30 +183,47 @@ class _Reader:
 
     # -- where a run starts -------------------------------------------------------------------------------
 
-    def _begun(self, entry: entries.Entry, forced: dict[str, bool]) -> Machine:
-        """A machine for this run: a new one, or for a fragment one that has run the body."""
-        world = self._world
-        if entry.is_fragment and world is not None and not world.conditions & forced.keys():
-            world.restore()
-            world.machine.decisions.forced = dict(forced)
-            world.machine.decisions.assumed.update(assumptions(self._known.values(), forced))
-            return world.machine
+    def _new(self, forced: dict[str, bool]) -> Machine:
         decisions = Decisions(dict(forced), assumptions(self._known.values(), forced))
-        machine = Machine(self._file, self._project, decisions)
-        if entry.is_fragment:
+        return Machine(self._file, self._project, decisions)
+
+    def _begun(self, entry: entries.Entry, forced: dict[str, bool]) -> Machine:
+        """A machine that has run the body, and the constructor that all methods of a class have in common."""
+        for world in (self._classes.get(entry.cls), self._world):
+            if world is not None and not world.conditions & forced.keys():
+                world.restore()
+                machine = world.machine
+                machine.decisions.forced = dict(forced)
+                machine.decisions.assumed.update(assumptions(self._known.values(), forced))
+                break
+        else:
+            world, machine = None, self._new(forced)
             self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
-            if not forced:
+            if not forced and self._world is None:
                 self._bodies = frozenset(machine.decisions.taken)
-                self._world = _kept(machine)
+                self._world = world = _kept(machine)
+        if world is None or world is self._world:
+            machine.whole_ticks = machine.most_ticks = MOST_TICKS_OF_A_FRAGMENT
+            self._guard(machine, lambda: entries.begin_fragment(machine, entry))
+            if entry.cls and not forced:
+                self._keep_class(machine, entry.cls)
         return machine
 
+    def _keep_class(self, machine: Machine, name: str) -> None:
+        """The second fragment of a class shows that a world of its own is worth the while."""
+        if name in self._met and machine.ticks >= _WORTH_KEEPING:
+            world = _kept(machine)
+            if world is not None:
+                self._classes = {name: world}  # fragments come class by class
+        self._met.add(name)
+
     def _extend(self, machine: Machine) -> None:
-        """What a fragment was the first to import is there for all that follow: Python imports it before any."""
+        """What a fragment was the first to look into is there for all that follow: Python imports it before any."""
         world = self._world
         if world is None or machine is not world.machine or self._extended >= _MOST_EXTENSIONS:
             return
         imported = entries.imported(machine)
-        if sum(len(statements) for _, _, statements in imported) <= world.imported:
+        if sum(len(statements) for _, _, statements in imported) < world.imported + _WORTH_EXTENDING:
             return
         self._extended += 1
         world.restore()

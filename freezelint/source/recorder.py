@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from freezelint.evidence import EventKind, Location, Step
-from freezelint.source import bare_statements, claims, misses, no_effects, rates, snapshot, stepping
+from freezelint.source import bare_statements, claims, misses, no_effects, open_ends, rates, snapshot, stepping
 from freezelint.source.surroundings import context_here
 from freezelint.source.values import Items, Module, Optimizer, Parameter, Schedule, Tensor, Value
 
@@ -123,8 +123,9 @@ class Recorder:
         if not record.details:
             record.details.update(context_here(self._machine), value=str(value))
         for parameter in parameters:
-            parameter.requires_grad = value
-            parameter.cause = record.index if record.index >= 0 else None
+            chosen = open_ends.is_chosen(self._machine, parameter if receiver is None else receiver)
+            parameter.requires_grad = None if chosen else value
+            parameter.cause = record.index if record.index >= 0 and not chosen else None
             record.parameters[id(parameter)] = parameter
         if receiver is not None:
             record.modules[id(receiver)] = receiver

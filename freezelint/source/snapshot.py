@@ -329,10 +329,10 @@ def norm_of(module: Module) -> Norm | None:
     if settings is None:
         return None
     return Norm(
-        has_statistics=settings.has_statistics,
-        # Of a layer whose setting nobody knows no rule that needs it may speak.
+        # Of a layer of which nobody knows whether it keeps statistics no rule about them may speak.
+        has_statistics=settings.has_statistics and settings.tracks is not None,
         tracks=bool(settings.tracks),
-        momentum=settings.momentum,
+        momentum=settings.momentum if settings.momentum_known else None,
         affine=settings.affine is not False,
         reset=settings.reset,
         batches_since_reset=settings.batches_since_reset,
@@ -346,4 +346,5 @@ def _statistics_moved(module: Module) -> bool | None:
         return None
     if ran.training is None or settings.tracks is None:
         return None
-    return ran.training and settings.tracks and settings.momentum != 0
+    moves = ran.training and settings.tracks
+    return None if moves and not settings.momentum_known else moves and settings.momentum != 0

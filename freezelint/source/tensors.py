@@ -68,7 +68,7 @@ def detached(machine: Machine, tensor: Tensor, how: str) -> Tensor:
     if tensor.requires_grad is True and not isinstance(tensor, Parameter) and machine.grad_enabled is not False:
         behind = [parameter for parameter in leaves(tensor) if isinstance(parameter, Parameter)]
         machine.recorder.event(
-            "detached", parameters=behind, name=how, conditional=machine.conditional > 0
+            "detached", parameters=behind, name=how, conditional=machine.varying
         )
     return Tensor(requires_grad=False, cut=how, behind=tensor if tensor.requires_grad is not False else tensor.behind)
 

@@ -18,7 +18,7 @@ def epochs(machine: Machine) -> Iterator[Value]:
     """The epochs of a framework's loop: the first two, and two that stand for all later ones."""
     from freezelint.source.iteration import Loop
 
-    loop = Loop(ast.Pass(), machine.recorder.steps_done)
+    loop = Loop(ast.Pass(), machine.recorder.steps_done, machine.conditional)
     machine.loops.append(loop)
     try:
         for number in (0, 1):

@@ -244,6 +244,7 @@ class Items:
     name: str = ""
     exhausted: Location | None = None
     yielded: bool = False
+    more: list[bool] = field(default_factory=list)  # not empty where there may be elements that nobody knows
 
 
 @dataclass(eq=False)

@@ -50,8 +50,7 @@ class World:
         self._pending: list[Any] = [machine]
         self._seen: set[int] = {id(machine.project.notes), id(machine.project.surroundings)}  # true of all runs
         self._alive: list[Any] = []  # temporary objects whose identity must not be given to another
-        while self._pending:
-            self._keep(self._pending.pop())
+        self._keep_all()
 
     def restore(self) -> None:
         """Put everything back as it was."""
@@ -63,17 +62,20 @@ class World:
         for put, state in self._others:
             put(state)
 
-    def _keep(self, value: Any) -> None:
-        kind = type(value)
-        keep = _KEEPERS.get(kind)
-        if keep is None:
-            keep = _KEEPERS[kind] = _keeper(kind)
-        if keep is _nothing or id(value) in self._seen:
-            return
-        self._seen.add(id(value))
-        if len(self._seen) > _MOST_OBJECTS:
-            raise NotKeptError("too many objects")
-        keep(self, value)
+    def _keep_all(self) -> None:
+        pending, seen, keepers = self._pending, self._seen, _KEEPERS
+        while pending:
+            value = pending.pop()
+            kind = type(value)
+            keep = keepers.get(kind)
+            if keep is None:
+                keep = keepers[kind] = _keeper(kind)
+            if keep is _nothing or id(value) in seen:
+                continue
+            seen.add(id(value))
+            if len(seen) > _MOST_OBJECTS:
+                raise NotKeptError("it is too large")
+            keep(self, value)
 
     def _keep_dict(self, value: dict[Any, Any]) -> None:
         self._dicts.append((value, dict(value)))
@@ -154,6 +156,7 @@ def _never(world: World, value: Any) -> None:
 
 
 _KEEPERS: dict[type, Callable[[World, Any], None]] = {
+    **dict.fromkeys((str, bytes, int, float, bool, type(None)), _nothing),
     dict: World._keep_dict,
     OrderedDict: World._keep_dict,
     Counter: World._keep_dict,

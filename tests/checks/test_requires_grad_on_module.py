@@ -27,6 +27,15 @@ def test_silent_when_what_it_asks_for_is_so_anyway() -> None:
     assert not list(check(story.trace()))
 
 
+def test_silent_when_what_it_asks_for_was_so_and_was_changed_later() -> None:
+    story = backbone_and_head()
+    story.event("no-effect", 2, modules=((0, ""),), name="requires_grad", value="True")
+    story.freeze("conv", line=4)
+    story.optimizer("fc")
+    story.step()
+    assert not list(check(story.trace()))
+
+
 def test_silent_for_a_module_without_parameters() -> None:
     story = backbone_and_head()
     story.event("no-effect", 2, name="requires_grad", value="False")

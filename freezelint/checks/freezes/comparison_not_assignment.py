@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Trace
 from freezelint.facts import subjects
-from freezelint.facts.flags import parameters_meant, trainable_after
+from freezelint.facts.flags import parameters_meant, trainable_after, was_missed
 from freezelint.finding import Fault
 from freezelint.wording import agree, parameters_named
 
@@ -47,7 +47,6 @@ def _judged(trace: Trace, events: list[Event]) -> Iterator[Fault]:
 
 def _has(trace: Trace, event: Event, parameter: int) -> bool | None:
     """Whether the parameter has the flag that was meant; without a constant nobody knows what was."""
-    trainable = trainable_after(trace, event, parameter)
-    if event.value not in ("True", "False") or trainable is None:
+    if event.value not in ("True", "False") or trainable_after(trace, event, parameter) is None:
         return None
-    return str(trainable) == event.value
+    return not was_missed(trace, event, parameter)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Trace
 from freezelint.facts import subjects
-from freezelint.facts.flags import trainable_after
+from freezelint.facts.flags import was_missed
 from freezelint.finding import Fault
 from freezelint.wording import parameters_named
 
@@ -62,8 +62,7 @@ def _parameters(trace: Trace, event: Event) -> list[int]:
 
 
 def _contradicted(trace: Trace, event: Event, parameter: int) -> bool:
-    trainable = trainable_after(trace, event, parameter)
-    return event.value in ("True", "False") and trainable is not None and str(trainable) != event.value
+    return event.value in ("True", "False") and was_missed(trace, event, parameter)
 
 
 def _distance(one: str, other: str) -> int:

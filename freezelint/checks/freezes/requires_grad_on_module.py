@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Event, Trace
 from freezelint.facts import subjects
-from freezelint.facts.flags import trainable_after
+from freezelint.facts.flags import was_missed
 from freezelint.finding import Fault
 from freezelint.wording import parameters_named
 
@@ -30,7 +30,7 @@ def _judged(trace: Trace, events: list[Event]) -> Iterator[Fault]:
     missed: dict[int, None] = {}
     for event in events:
         inside = [p for model, path in event.modules for p in trace.models[model].parameters_within(path)]
-        missed.update((p, None) for p in [*event.parameters, *inside] if _missed(trace, event, p))
+        missed.update((p, None) for p in [*event.parameters, *inside] if was_missed(trace, event, p))
     # A module of which only that it is one is known has parameters, as far as its author thinks.
     unknown = all(event.certain and not event.modules and not event.parameters for event in events)
     if not missed and not unknown:
@@ -52,7 +52,3 @@ def _judged(trace: Trace, events: list[Event]) -> Iterator[Fault]:
         evidence={"attribute": first.name, "value": first.value, "parameters": len(missed)},
     )
 
-
-def _missed(trace: Trace, event: Event, parameter: int) -> bool:
-    trainable = trainable_after(trace, event, parameter)
-    return trainable is not None and str(trainable) != event.value

@@ -68,13 +68,13 @@ def container(machine: Machine, call: Call) -> Value:
     name = call.name.rpartition(".")[2]
     make: Callable[[Any], Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}[name]
     if not call.args:
-        return make(()) if call.complete else Unknown(f"{name}(…)")
+        return machine.parts.made(make(())) if call.complete else Unknown(f"{name}(…)")
     value = call.args[0]
     found = elements(machine, value, f"{name}(…)")
     if found is None:
         return Unknown(_text(call, name))
     try:
-        return operators.paid(machine, make(found))
+        return machine.parts.taken(operators.paid(machine, make(found)), value)
     except TypeError:
         return Unknown(_text(call, name))
 

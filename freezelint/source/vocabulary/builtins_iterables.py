@@ -306,6 +306,8 @@ def len_(machine: Machine, call: Call) -> Value:
     value = call.get(0, "obj", None)
     text = f"len({text_of(value)})"
     count_ = size(known(value))
+    if machine.parts.may_hold_more(value):
+        return Unknown(text)
     if count_ is not None:
         return Unknown(text, count_) if isinstance(value, Unknown) else count_
     own = machine.get(value, "__len__") if isinstance(value, (Instance, Module)) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from freezelint.source import modules, open_ends
+from freezelint.source import iteration, modules, open_ends
 from freezelint.source.building import MOST_LAYERS
 from freezelint.source.operators import known
 from freezelint.source.values import Call, Items, Module, Parameter, Tensor, Unknown, Value
@@ -45,6 +45,7 @@ def sequential(machine: Machine, module: Module, call: Call) -> None:
     if len(call.args) == 1 and isinstance(known(call.args[0]), dict):
         for name, value in list(known(call.args[0]).items())[:MOST_LAYERS]:
             _hold(machine, module, str(name), value)
+        module.open = module.open or machine.parts.may_hold_more(call.args[0])
         return
     if len(call.args) == 1 and isinstance(call.args[0], Unknown):  # an OrderedDict, or one layer
         module.open = True
@@ -60,7 +61,7 @@ def module_list(machine: Machine, module: Module, call: Call) -> None:
     if given is None:
         return
     values = machine.elements(given, call.name.rpartition(".")[2])
-    if values is None:
+    if values is None or not iteration.is_measured(machine, given):
         module.open = True
     for position, value in enumerate((values or [])[:MOST_LAYERS]):
         _hold(machine, module, str(position), value)
@@ -70,7 +71,7 @@ def module_list(machine: Machine, module: Module, call: Call) -> None:
 def module_dict(machine: Machine, module: Module, call: Call) -> None:
     """Parts by name."""
     given = call.get(0, "modules" if "modules" in call.kwargs else "parameters", None)
-    if given is not None and not _update(machine, module, given):
+    if given is not None and (not _update(machine, module, given) or not iteration.is_measured(machine, given)):
         module.open = True
 
 
@@ -120,6 +121,8 @@ def append(machine: Machine, module: Module, call: Call) -> Value:
 
 
 def _add(machine: Machine, module: Module, value: Value) -> None:
+    machine.parts.added(module)
+    module.open = module.open or machine.parts.may_hold_more(module)
     if _length(module) >= MOST_LAYERS:
         module.open = True
     elif isinstance(value, Unknown):
@@ -131,8 +134,9 @@ def _add(machine: Machine, module: Module, value: Value) -> None:
 @method(Module, "extend")
 def extend(machine: Machine, module: Module, call: Call) -> Value:
     """More parts at the end."""
-    values = machine.elements(call.get(0, "modules", None), "extend")
-    if values is None:
+    given = call.get(0, "modules", None)
+    values = machine.elements(given, "extend")
+    if values is None or not iteration.is_measured(machine, given):
         module.open = True
     for value in (values or [])[:MOST_LAYERS]:
         _add(machine, module, value)
@@ -146,6 +150,8 @@ def insert(machine: Machine, module: Module, call: Call) -> Value:
     if not isinstance(position, int) or not isinstance(value, Module):
         module.open = True
         return module
+    machine.parts.added(module)
+    module.open = module.open or machine.parts.may_hold_more(module)
     parts = list(module.children.values())
     place = max(0, position + len(parts)) if position < 0 else min(position, len(parts))
     modules.write(machine, module, str(len(parts)), value)

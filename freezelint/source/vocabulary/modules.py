@@ -40,7 +40,7 @@ def _items(machine: Machine, source: Iterator[Value], call: Call) -> Items:
 def parameters(machine: Machine, module: Module, call: Call) -> Value:
     """Every parameter once; of an open module one more, which stands for those nobody knows."""
     recurse = machine.truth(call.get(0, "recurse", True)) is not False
-    return _items(machine, (parameter for _, parameter in _named(module, "", recurse)), call)
+    return _items(machine, (parameter for _, parameter in _named(machine, module, "", recurse)), call)
 
 
 @method(Module, "named_parameters")
@@ -49,11 +49,11 @@ def named_parameters(machine: Machine, module: Module, call: Call) -> Value:
     prefix = known(call.get(0, "prefix", ""))
     recurse = machine.truth(call.get(1, "recurse", True)) is not False
     once = machine.truth(call.get(2, "remove_duplicate", True)) is not False
-    return _items(machine, _named(module, prefix if isinstance(prefix, str) else "", recurse, once), call)
+    return _items(machine, _named(machine, module, prefix if isinstance(prefix, str) else "", recurse, once), call)
 
 
 def _named(
-    module: Module, prefix: str, recurse: bool, once: bool = True
+    machine: Machine, module: Module, prefix: str, recurse: bool, once: bool = True
 ) -> Iterator[tuple[Value, Parameter]]:
     met: set[int] = set()
     walked = _walk(module, prefix, once) if recurse else iter([(prefix, module)])
@@ -69,7 +69,7 @@ def _named(
         rest = open_ends.rest_of(inner)
         if id(rest) not in met:
             met.add(id(rest))
-            yield Unknown(_NAME), rest
+            yield Unknown(_NAME), open_ends.listed(machine, rest)
 
 
 def _walk(module: Module, prefix: str, once: bool) -> Iterator[tuple[str, Module]]:
@@ -93,33 +93,33 @@ def below(machine: Machine, module: Module, call: Call) -> Value:
     """Modules below, with or without names; of an open module one more, for those nobody knows."""
     named = call.name.startswith("named")
     if call.name.endswith("children"):
-        pairs = _named_children(module)
+        pairs = _named_children(machine, module)
     else:
         prefix = known(call.get(1, "prefix", "")) if named else ""
-        pairs = _named_modules(module, prefix if isinstance(prefix, str) else "")
+        pairs = _named_modules(machine, module, prefix if isinstance(prefix, str) else "")
     found = _items(machine, (pair if named else pair[1] for pair in pairs), call)
     found.of_parameters = False
     return found
 
 
-def _named_children(module: Module) -> Iterator[tuple[Value, Module]]:
+def _named_children(machine: Machine, module: Module) -> Iterator[tuple[Value, Module]]:
     met: set[int] = set()
     for name, child in list(module.children.items()):
         if child is not None and id(child) not in met:
             met.add(id(child))
             yield name, child
     if module.open:
-        yield Unknown(_NAME), open_ends.rest_module(module)
+        yield Unknown(_NAME), open_ends.listed(machine, open_ends.rest_module(module))
 
 
-def _named_modules(module: Module, prefix: str) -> Iterator[tuple[Value, Module]]:
+def _named_modules(machine: Machine, module: Module, prefix: str) -> Iterator[tuple[Value, Module]]:
     opened = []
     for path, inner in module.walk(prefix):
         if inner.open:
             opened.append(inner)
         yield path, inner
     for inner in opened:
-        yield Unknown(_NAME), open_ends.rest_module(inner)
+        yield Unknown(_NAME), open_ends.listed(machine, open_ends.rest_module(inner))
 
 
 @method(Module, "buffers", "named_buffers")
@@ -239,20 +239,20 @@ def set_submodule(machine: Machine, module: Module, call: Call) -> Value:
 def apply(machine: Machine, module: Module, call: Call) -> Value:
     """A function for every module, children first."""
     function = call.get(0, "fn", None)
-    for inner in _from_below(module, set()):
+    for inner in _from_below(machine, module, set()):
         machine.call(function, inner)
     return module
 
 
-def _from_below(module: Module, met: set[int]) -> Iterator[Module]:
+def _from_below(machine: Machine, module: Module, met: set[int]) -> Iterator[Module]:
     if id(module) in met:
         return
     met.add(id(module))
     for child in list(module.children.values()):
         if child is not None:
-            yield from _from_below(child, met)
+            yield from _from_below(machine, child, met)
     if module.open:
-        yield open_ends.rest_module(module)
+        yield open_ends.listed(machine, open_ends.rest_module(module))
     yield module
 
 
