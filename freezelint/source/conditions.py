@@ -89,8 +89,9 @@ def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, pre
     else:
         default = usual if prefer is None else prefer
     location = machine.frame.file.location(test, machine.frame.name)
-    equals = value.equals if isinstance(value, Unknown) else None
-    return machine.decisions.decide(text, default, location, _weight(machine, around, prefer), equals)
+    equals, measures = (value.equals, value.measures) if isinstance(value, Unknown) else (None, "")
+    weight = _weight(machine, around, prefer)
+    return machine.decisions.decide(text, default, location, weight, equals, measures)
 
 
 def _refuses(around: ast.AST, side: bool) -> bool:

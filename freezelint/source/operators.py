@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from freezelint.source.describing import text_of
 from freezelint.source.packages import is_installed
+from freezelint.source.thresholds import measured
 from freezelint.source.values import (
     MISSING,
     Class,
@@ -234,7 +235,9 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         late = any(isinstance(part, Unknown) and part.late for part in (left, right))
+        left, right, measures = measured(machine.decisions, op, left, right, machine.location())
         result = Unknown(f"{text_of(left)} {sign} {text_of(right)}", _hinted(compute, left, right), late=late)
+        result.measures = measures
         if isinstance(left, Unknown) and isinstance(right, _PLAIN) and isinstance(op, (ast.Eq, ast.NotEq)):
             result.equals = (left.text, right, isinstance(op, ast.Eq))
         return result

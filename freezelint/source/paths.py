@@ -8,10 +8,13 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freezelint.evidence import Location
 from freezelint.source.values import MISSING
+
+if TYPE_CHECKING:
+    from freezelint.source.thresholds import Compared
 
 # What a branch must mention for its condition to be worth turning round.
 _WORTH = re.compile(
@@ -31,6 +34,7 @@ class Decision:
     location: Location | None
     weight: int
     equals: tuple[str, Any, bool] | None = None  # see `Unknown.equals`
+    measures: str = ""  # see `Unknown.measures`
 
 
 @dataclass
@@ -45,6 +49,8 @@ class Decisions:
     forced: dict[str, bool] = field(default_factory=dict)
     assumed: dict[str, Any] = field(default_factory=dict)
     taken: dict[str, Decision] = field(default_factory=dict)
+    thresholds: dict[str, int] = field(default_factory=dict)  # where unknown numbers are taken to lie, by text
+    compared: dict[str, Compared] = field(default_factory=dict)  # unknown numbers that were compared, by text
 
     def decide(
         self,
@@ -53,12 +59,13 @@ class Decisions:
         location: Location | None,
         weight: int,
         equals: tuple[str, Any, bool] | None = None,
+        measures: str = "",
     ) -> bool:
         """The side to take; the same condition is always decided alike."""
         known = self.taken.get(condition)
         if known is None:
             side = self.forced.get(condition, default)
-            known = self.taken[condition] = Decision(condition, side, location, weight, equals)
+            known = self.taken[condition] = Decision(condition, side, location, weight, equals, measures)
             if equals is not None and side is equals[2]:
                 self.assumed[equals[0]] = equals[1]
         elif weight > known.weight:

@@ -22,6 +22,7 @@ from freezelint.source.machine import Machine
 from freezelint.source.paths import MATTERS_MUCH, Decision, Decisions, assumptions
 from freezelint.source.project import Project
 from freezelint.source.signals import BudgetError, Signal
+from freezelint.source.thresholds import Thresholds
 from freezelint.source.tracing import trace_of
 from freezelint.source.worlds import NotKeptError, World
 
@@ -98,10 +99,12 @@ class _Reader:
         self._ticks = 0
         self._limits: dict[tuple[str, str], Limit] = {}
         self._world: World | None = None  # as it is after the body, where each fragment starts
-        self._bodies: frozenset[str] = frozenset()  # conditions that the body decided: the main entry's matter
+        # Conditions that were decided before the running fragment began: the matter of those before it.
+        self._started_with: frozenset[str] = frozenset()
         self._known: dict[str, Decision] = {}  # by condition, of all runs so far
         self._extended = 0
         self._classes: dict[str, World] = {}  # with an object of the class, where each method of it starts
+        self._thresholds = Thresholds()
         self._met: set[str] = set()  # classes of which some fragment has run
 
     def read(self) -> Reading:
@@ -125,9 +128,12 @@ class _Reader:
     def _paths(self, entry: entries.Entry) -> Iterator[Run]:
         """The usual path, then those with one decision turned round, then with two of these."""
         usual = self._run(entry, {})
+        if self._thresholds.learn(self._last.decisions):
+            usual = self._run(entry, {})
         yield usual
         tried = {_key({})}
-        queue = self._turned(usual, {}, self._bodies)
+        settled_before = self._started_with if entry.is_fragment else frozenset()
+        queue = self._turned(usual, {}, settled_before)
         count = 1
         while queue and count < MOST_PATHS:
             forced = queue.pop(0)
@@ -142,7 +148,7 @@ class _Reader:
             yield path
             if len(forced) == 1:
                 known = {decision.condition for decision in usual.decisions}
-                queue += self._turned(path, forced, known | self._bodies)
+                queue += self._turned(path, forced, known | settled_before)
 
     def _turned(self, path: Run, forced: dict[str, bool], known: Set[str]) -> list[dict[str, bool]]:
         """The forced decisions of the runs that follow from one: each other decision turned, what matters first."""
@@ -165,6 +171,7 @@ class _Reader:
 
     def _run(self, entry: entries.Entry, forced: dict[str, bool]) -> Run:
         machine = self._last = self._begun(entry, forced) if entry.is_fragment else self._new(forced)
+        machine.decisions.thresholds = self._thresholds.middles
         if entry.is_fragment:
             self._guard(machine, lambda: entries.run_fragment(machine, entry))
         else:
@@ -175,7 +182,7 @@ class _Reader:
         if entry.is_fragment:
             trace = replace(trace, events=tuple(_of_fragment(event) for event in trace.events))
         self._limits.update(machine.limits)
-        decisions = tuple(machine.decisions.taken.values())
+        decisions = tuple(self._thresholds.told(machine.decisions))
         self._known.update({decision.condition: decision for decision in decisions})
         if entry.is_fragment:
             self._extend(machine)
@@ -200,8 +207,9 @@ class _Reader:
             world, machine = None, self._new(forced)
             self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
             if not forced and self._world is None:
-                self._bodies = frozenset(machine.decisions.taken)
                 self._world = world = _kept(machine)
+        if not forced:
+            self._started_with = frozenset(machine.decisions.taken)
         if world is None or world is self._world:
             machine.whole_ticks = machine.most_ticks = MOST_TICKS_OF_A_FRAGMENT
             self._guard(machine, lambda: entries.begin_fragment(machine, entry))
@@ -231,7 +239,6 @@ class _Reader:
         machine.whole_ticks = machine.most_ticks = MOST_TICKS_OF_A_FRAGMENT
         if self._guard(machine, lambda: entries.import_all(machine, imported)):
             self._world = _kept(machine) or world
-            self._bodies = frozenset(machine.decisions.taken)
 
     def _guard(self, machine: Machine, work: Callable[[], None]) -> bool:
         """Do a part of the work, whatever becomes of it. Gives whether it came to its end."""

@@ -42,7 +42,7 @@ class Unknown:
     stand for all later ones. Attributes and items are kept, so that the same expression is the same value.
     """
 
-    __slots__ = ("attributes", "choices", "equals", "hint", "late", "text")
+    __slots__ = ("attributes", "choices", "equals", "hint", "late", "measures", "text")
 
     def __init__(self, text: str = "", hint: Value = MISSING, *, late: bool = False) -> None:
         self.text = text[:120]
@@ -51,6 +51,8 @@ class Unknown:
         self.attributes: dict[Any, Value] = {}
         # Of a comparison: the text of what is compared, with which constant, and whether for equality.
         self.equals: tuple[str, Value, bool] | None = None
+        # Of a comparison by size with a number: the text of what is compared.
+        self.measures = ""
         # Of an option that takes several words: what each of them may be.
         self.choices: tuple[Value, ...] = ()
 

@@ -51,7 +51,10 @@ def suppress(findings: Sequence[Finding], texts: Texts, read: Iterable[Read], ru
             kept.append(finding)
     known = {rule.code: rule for rule in rules}
     traces = [_idle(each, comments, used, known, texts) for each in read]
-    told = [finding for finding in judge(traces, rules) if not any(comments.holding(finding))]
+    found = judge(
+        [trace for trace in traces if trace.idle_suppressions], [rule for rule in rules if rule.code == UNUSED]
+    )
+    told = [finding for finding in found if not any(comments.holding(finding))]
     everything = sorted([*kept, *told], key=lambda finding: finding.sort_key)
     return Suppressed(tuple(everything), len(findings) - len(kept))
 

@@ -167,6 +167,11 @@ def test_silent_for_what_holds_a_place() -> None:
     assert not findings("model.extra = nn.Identity()\nmodel.extra.requires_grad_(False)")
 
 
+def test_silent_for_a_norm_layer_without_scale_and_shift() -> None:
+    """It could have had some: the same line holds for both."""
+    assert not findings("model.norm = nn.BatchNorm1d(1, affine=False)\nmodel.norm.requires_grad_(False)")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
