@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,16 +44,17 @@ class Baseline:
         return [each in accepted for each in fingerprints(findings, texts, self.path.parent)]
 
     def unmatched(
-        self, findings: Sequence[Finding], texts: Texts, looked_at: Callable[[str], bool], *, ran: bool
+        self, findings: Sequence[Finding], texts: Texts, looked_at: Collection[str], *, ran: bool
     ) -> list[Entry]:
-        """Entries that match no finding, though this run looked at their files and would have seen them."""
+        """Entries that match no finding, though this run looked at their files (`looked_at`, real paths) and would
+        have seen them."""
         found = set(fingerprints(findings, texts, self.path.parent))
         return [
             entry
             for entry in self.entries
             if entry.fingerprint not in found
             and (ran or entry.witness != "live")
-            and looked_at(str(self.path.parent / entry.fingerprint.path))
+            and os.path.realpath(self.path.parent / entry.fingerprint.path) in looked_at
         ]
 
 

@@ -1,15 +1,17 @@
-"""The `[tool.freezelint]` table of the project's pyproject.toml, validated."""
+"""The configuration of the project, validated: `[tool.freezelint]` in pyproject.toml, or freezelint.toml."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from freezelint.errors import BadInputError
+from freezelint.finding import Severity
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,16 +19,26 @@ else:
     import tomli as tomllib
 
 DEVICES = ("auto", "cpu", "cuda", "fake")
+SEVERITIES = ("error", "warning", "info")
+
+
+FILE = "freezelint.toml"
+PYPROJECT = "pyproject.toml"
+_COMMAND_LINE = "--config"
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the project sets; None where it says nothing. `root` is the directory of the pyproject.toml."""
+    """What the project sets; None where it says nothing. `root` is the directory of `file`, the pyproject.toml
+    or freezelint.toml that says so.
+    """
 
     root: Path | None = None
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     extend_select: tuple[str, ...] | None = None
+    per_file_ignores: Mapping[str, tuple[str, ...]] | None = None
+    severity: Mapping[str, Severity] | None = None
     entry: str | None = None
     steps: int | None = None
     timeout: float | None = None
@@ -37,46 +49,96 @@ class Config:
     exclude: tuple[str, ...] | None = None
     jobs: int | None = None
     cache_dir: str | None = None
+    baseline: str | None = None
+    ignore_noqa: bool | None = None
+    file: Path | None = field(default=None, compare=False)
+
+    def path(self, given: str | None) -> Path | None:
+        """A path that the configuration names, which is relative to its file."""
+        return None if given is None else (self.root or Path()) / given
 
 
-def load(start: Path) -> Config:
-    """The configuration that holds for a file or directory: the nearest pyproject.toml upward that has a
-    `[tool.freezelint]`."""
-    here = start.resolve()
-    for directory in (here, *here.parents):
-        path = directory / "pyproject.toml"
-        if path.is_file():
-            table = _table(path)
-            if table is not None:
-                return parse(table, path)
-    return Config()
+def load(start: Path, *, isolated: bool = False, given: Sequence[str] = ()) -> Config:
+    """The configuration that holds for a file or directory: the nearest freezelint.toml or pyproject.toml with
+    a `[tool.freezelint]` upward, none where `isolated`; and on top of it what is `given` as KEY=VALUE.
+    """
+    config = Config() if isolated else _nearest(start.resolve())
+    return replace(config, **_given(given))
 
 
 def parse(table: Mapping[str, Any], path: Path) -> Config:
     """The configuration that this table says. Raises BadInputError for unknown keys and for values of the
     wrong kind."""
+    return Config(root=path.parent, file=path, **_values(table, named(path)))
+
+
+def named(path: Path | None) -> str:
+    """How messages call the place of a setting: the file and its table; the command line where it is in none."""
+    if path is None:
+        return _COMMAND_LINE
+    return str(path) if path.name == FILE else f"{path}: [tool.freezelint]"
+
+
+def _nearest(here: Path) -> Config:
+    for directory in (here, *here.parents):
+        own, shared = directory / FILE, directory / PYPROJECT
+        if own.is_file():
+            return parse(_document(own), own)
+        if shared.is_file():
+            table = _document(shared).get("tool", {}).get("freezelint")
+            if isinstance(table, dict):
+                return parse(table, shared)
+            if table is not None:
+                raise BadInputError(f"{shared}: tool.freezelint must be a table, not {table!r}")
+    return Config()
+
+
+def _given(settings: Sequence[str]) -> dict[str, Any]:
+    """What stands on the command line: `steps=3`, `device=cpu`, `severity.FRZ201="info"`. Several settings of
+    one table come together.
+    """
+    table: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator or not key.strip():
+            raise BadInputError(f"{_COMMAND_LINE} {setting}: must be KEY=VALUE, as in `steps=3`")
+        for name, found in _setting(setting, key, value).items():
+            if isinstance(found, dict) and isinstance(table.get(name), dict):
+                found = {**table[name], **found}
+            table[name] = found
+    return _values(table, named(None))
+
+
+def _setting(setting: str, key: str, value: str) -> dict[str, Any]:
+    """The value is TOML, or plain text where it is none."""
+    for text in (setting, f"{key} = {json.dumps(value.strip())}"):
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            continue
+    raise BadInputError(f"{_COMMAND_LINE} {setting}: must be KEY=VALUE, as in `steps=3`")
+
+
+def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The fields of a Config that this table sets."""
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.0)[0]
-            raise BadInputError(f"{path}: [tool.freezelint] has no key {key!r}; did you mean {near!r}?")
+            raise BadInputError(f"{where} has no key {key!r}; did you mean {near!r}?")
         convert, expected = _KEYS[key]
         converted = convert(value)
         if converted is None:
-            raise BadInputError(f"{path}: [tool.freezelint] {key} must be {expected}, not {value!r}")
+            raise BadInputError(f"{where} {key} must be {expected}, not {value!r}")
         values[key.replace("-", "_")] = converted
-    return Config(root=path.parent, **values)
+    return values
 
 
-def _table(path: Path) -> dict[str, Any] | None:
+def _document(path: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BadInputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-    table = document.get("tool", {}).get("freezelint")
-    if table is not None and not isinstance(table, dict):
-        raise BadInputError(f"{path}: tool.freezelint must be a table, not {table!r}")
-    return table
 
 
 def _strings(value: Any) -> tuple[str, ...] | None:
@@ -109,6 +171,20 @@ def _device(value: Any) -> str | None:
     return value if value in DEVICES else None
 
 
+def _rules_by_glob(value: Any) -> Mapping[str, tuple[str, ...]] | None:
+    if not isinstance(value, dict):
+        return None
+    found = {glob: _strings(rules) for glob, rules in value.items()}
+    kept = {glob: rules for glob, rules in found.items() if rules is not None}
+    return kept if len(kept) == len(found) else None
+
+
+def _severities(value: Any) -> Mapping[str, Severity] | None:
+    if isinstance(value, dict) and all(severity in SEVERITIES for severity in value.values()):
+        return value
+    return None
+
+
 def _output_format(value: Any) -> str | None:
     from freezelint.report import formats
 
@@ -120,6 +196,8 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "select": (_strings, _RULES),
     "ignore": (_strings, _RULES),
     "extend-select": (_strings, _RULES),
+    "per-file-ignores": (_rules_by_glob, f'a table of {_RULES}, as in {{"old/**" = ["FRZ2"]}}'),
+    "severity": (_severities, f'a table of {", ".join(SEVERITIES)}, as in {{FRZ201 = "info"}}'),
     "entry": (_text, 'a script or a factory, as in "train.py:build"'),
     "steps": (_count, "a positive whole number"),
     "timeout": (_seconds, "a positive number of seconds"),
@@ -129,5 +207,7 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "exclude": (_strings, "a list of patterns for paths"),
     "jobs": (_count, "a positive whole number"),
     "cache-dir": (_text, "a directory"),
+    "baseline": (_text, "a file that `--write-baseline` made"),
+    "ignore-noqa": (_flag, "true or false"),
     "output-format": (_output_format, "the name of a format, such as full, concise or json"),
 }

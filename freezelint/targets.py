@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from freezelint.config import Config
+from freezelint.config import Config, named
 from freezelint.errors import BadInputError
 
 STANDARD_INPUT = "-"
@@ -188,4 +188,4 @@ def _entry(config: Config) -> Script | Factory:
         return Factory(f"{shown}:{found['name']}") if found else Script(shown)
     if found and _MODULE.fullmatch(found["place"]) and not found["place"].endswith(".py"):
         return Factory(entry, root)
-    raise BadInputError(f"{root / 'pyproject.toml'}: [tool.freezelint] entry: there is no file {path}")
+    raise BadInputError(f"{named(config.file)} entry: there is no file {path}")

@@ -9,28 +9,33 @@ from pathlib import Path
 
 from freezelint.evidence import Location
 from freezelint.notebook_json import read_cells
+from freezelint.source.files import NOTEBOOK
 from freezelint.source.notebooks import cell_lines
 
 _DEFINITION = re.compile(r"(?:async\s+)?(?:def|class)\s+(\w+)")
 
 
 class Texts:
-    """The lines of files, each file read once; none where it cannot be read. `given` are the texts that are in
-    no file, by path.
+    """The lines of files, each read once; none where a file cannot be read. `given` are the texts that are in no
+    file, by path; the text of a notebook is its JSON.
     """
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
-        self._lines: dict[tuple[str, int | None], list[str]] = {
-            (path, None): text.split("\n") for path, text in (given or {}).items()
-        }
+        self._given = dict(given or {})
+        self._lines: dict[tuple[str, int | None], list[str]] = {}
+        self._cells: dict[str, dict[int, list[str]]] = {}
         self._json: dict[str, dict[int, list[int]]] = {}
 
     def lines(self, path: str, cell: int | None = None) -> list[str]:
         """The lines without their ends, numbered as Python numbers them: a form feed ends none."""
         key = (path, cell)
         if key not in self._lines:
-            self._lines[key] = _read(path, cell)
+            self._lines[key] = self._plain(path) if cell is None else self._of_cells(path).get(cell, [])
         return self._lines[key]
+
+    def cells(self, path: str) -> list[int | None]:
+        """The code cells of a file that is a notebook, by number; for any other file the one text that it is."""
+        return [*self._of_cells(path)] if path.endswith(NOTEBOOK) else [None]
 
     def line(self, location: Location) -> str:
         """The line that a location begins on; empty where it is not known."""
@@ -62,9 +67,31 @@ class Texts:
         if location.cell is None:
             return location.line
         if location.path not in self._json:
-            self._json[location.path] = _lines_of_cells(location.path)
+            self._json[location.path] = _lines_of_cells(self._bytes(location.path))
         lines = self._json[location.path].get(location.cell, [])
         return lines[location.line - 1] if 0 < location.line <= len(lines) else 1
+
+    def _plain(self, path: str) -> list[str]:
+        if path in self._given:
+            return self._given[path].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        try:
+            with tokenize.open(path) as file:
+                return file.read().split("\n")
+        except (OSError, SyntaxError, UnicodeError, ValueError):
+            return []
+
+    def _of_cells(self, path: str) -> dict[int, list[str]]:
+        if path not in self._cells:
+            self._cells[path] = cell_lines(self._bytes(path))
+        return self._cells[path]
+
+    def _bytes(self, path: str) -> bytes:
+        if path in self._given:
+            return self._given[path].encode("utf-8", "surrogatepass")
+        try:
+            return Path(path).read_bytes()
+        except (OSError, ValueError):
+            return b""
 
 
 def _indent(line: str) -> int:
@@ -72,23 +99,19 @@ def _indent(line: str) -> int:
     return len(expanded) - len(expanded.lstrip())
 
 
-def _read(path: str, cell: int | None) -> list[str]:
+def _lines_of_cells(data: bytes) -> dict[int, list[int]]:
+    """For each cell the lines of the JSON that hold its lines."""
     try:
-        if cell is not None:
-            return cell_lines(Path(path).read_bytes()).get(cell, [])
-        with tokenize.open(path) as file:
-            return file.read().split("\n")
-    except (OSError, SyntaxError, UnicodeError, ValueError):
-        return []
-
-
-def _lines_of_cells(path: str) -> dict[int, list[int]]:
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeError, ValueError):
+        text = data.decode("utf-8-sig")
+    except UnicodeError:
         return {}
-    cells = read_cells(text)
-    return {
-        number: [text.count("\n", 0, cell.offset(start)) + 1 for start, _ in cell.lines()]
-        for number, cell in cells.items()
-    }
+    found: dict[int, list[int]] = {}
+    for number, cell in read_cells(text).items():
+        line, last = 1, 0
+        found[number] = []
+        for start, _ in cell.lines():
+            here = cell.offset(start)
+            line += text.count("\n", last, here)
+            last = here
+            found[number].append(line)
+    return found

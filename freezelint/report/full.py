@@ -4,17 +4,15 @@ there."""
 from __future__ import annotations
 
 import textwrap
-import tokenize
 import unicodedata
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from freezelint.evidence import Location
 from freezelint.finding import Finding, Related
 from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
 from freezelint.report._words import at, closing, place, statistics
-from freezelint.source.notebooks import cell_lines
+from freezelint.texts import Texts
 from freezelint.wording import plural
 
 _WIDTH = 100
@@ -27,43 +25,17 @@ def render(outcome: Outcome, style: Style) -> str:
     """The findings, each followed by an empty line, then the summary."""
     if style.statistics:
         return statistics(outcome.findings, style) + closing(outcome, style)
-    sources = _Sources(outcome.texts)
-    told = ["\n".join(_Told(finding, sources, style.color).lines()) + "\n\n" for finding in outcome.findings]
+    texts = Texts(outcome.texts)
+    told = ["\n".join(_Told(finding, texts, style.color).lines()) + "\n\n" for finding in outcome.findings]
     return "".join(told) + closing(outcome, style)
-
-
-class _Sources:
-    """The lines of the files that findings point to, each file read once; none where it cannot be read."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self._lines: dict[tuple[str, int | None], list[str]] = {
-            (path, None): text.split("\n") for path, text in texts.items()
-        }
-
-    def line(self, location: Location) -> str:
-        key = (location.path, location.cell)
-        if key not in self._lines:
-            self._lines[key] = self._read(*key)
-        lines = self._lines[key]
-        return _printable(lines[location.line - 1]) if 0 < location.line <= len(lines) else ""
-
-    def _read(self, path: str, cell: int | None) -> list[str]:
-        """The lines, numbered as Python numbers them: a form feed ends none."""
-        try:
-            if cell is not None:
-                return cell_lines(Path(path).read_bytes()).get(cell, [])
-            with tokenize.open(path) as file:
-                return file.read().split("\n")
-        except (OSError, SyntaxError, UnicodeError, ValueError):
-            return []
 
 
 class _Told:
     """One finding in text."""
 
-    def __init__(self, finding: Finding, sources: _Sources, color: bool) -> None:
+    def __init__(self, finding: Finding, texts: Texts, color: bool) -> None:
         self._finding = finding
-        self._sources = sources
+        self._texts = texts
         self._color = color
         self._related = _merged(finding.related)
         places = [finding.location, *(location for location, _ in self._related[:_MOST_RELATED])]
@@ -99,7 +71,7 @@ class _Told:
 
     def _snippet(self, location: Location, mark: str, color: str, label: str = "") -> Iterator[str]:
         """The line of source with its span marked; the label beside the marks, or below where it is long."""
-        text = self._sources.line(location)
+        text = _printable(self._texts.line(location))
         if not text.strip():
             if label:
                 yield from self._below(f"{at(location)}: {label}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,16 +26,21 @@ from freezelint.source.project import Project, Sources, shown_path
 
 # Fewer files than this are read before a pool of processes has started.
 _WORTH_A_POOL = 4
+# What a comment that names one of our rules says somewhere.
+_SUPPRESSING = b"FRZ"
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a run of the source reader found, in the order of the report."""
+    """What a run of the source reader found, in the order of the report. `suppressing` are the files that may
+    hold comments which suppress findings, and that were read to their end, without limits.
+    """
 
     findings: tuple[Finding, ...] = ()
     limits: tuple[Limit, ...] = ()
     read: int = 0
     passed_over: int = 0
+    suppressing: tuple[str, ...] = ()
 
 
 def check_files(
@@ -52,6 +57,7 @@ def check_files(
     """
     sources = Sources()
     known: dict[int, Judged] = {}
+    commented: set[str] = set()
     pending: list[tuple[int, int, str]] = []  # size, position, digest
     for position, path in enumerate(paths):
         try:
@@ -62,6 +68,8 @@ def check_files(
         except PassedOverError as error:
             known[position] = passed_over(shown_path(path), error)
             continue
+        if _SUPPRESSING in data:
+            commented.add(shown_path(path))
         content = "" if cache is None else digest(data)
         found = None if cache is None else _remembered(cache, path, content, named, roots, sources)
         if found is None and path not in named and not may_concern(data):
@@ -81,7 +89,7 @@ def check_files(
             cache.put(contents[position], answer)
     if cache is not None:
         cache.save()
-    return _together([known[position] for position in range(len(paths))])
+    return _together([known[position] for position in range(len(paths))], commented)
 
 
 def check_text(
@@ -97,7 +105,8 @@ def check_text(
         return _together([unreadable(shown, error)]), {}
     except PassedOverError as error:
         return _together([passed_over(shown, error)]), {}
-    return _together([judged(file, Project(file, roots, Sources()), judge)]), {shown: file.text}
+    commented = {shown} if _SUPPRESSING in data else ()
+    return _together([judged(file, Project(file, roots, Sources()), judge)], commented), {shown: file.text}
 
 
 def judge_path(path: Path, roots: Sequence[Path], judge: Judge, sources: Sources) -> Judged:
@@ -165,12 +174,15 @@ def _judged(
     return [(order[position], answer) for position, answer in answers]
 
 
-def _together(answers: Sequence[Judged]) -> Checked:
+def _together(answers: Sequence[Judged], commented: Collection[str] = ()) -> Checked:
     findings = _each_once(answers)
     limits = dict.fromkeys(limit for answer in answers for limit in answer.limits)
     read = sum(answer.read for answer in answers)
     passed = sum(not answer.read and not answer.findings for answer in answers)
-    return Checked(tuple(findings), tuple(limits), read, passed)
+    suppressing = tuple(
+        answer.path for answer in answers if answer.path in commented and answer.read and not answer.limits
+    )
+    return Checked(tuple(findings), tuple(limits), read, passed, suppressing)
 
 
 def _each_once(answers: Sequence[Judged]) -> list[Finding]:

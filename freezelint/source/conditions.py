@@ -91,7 +91,7 @@ def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, pre
     location = machine.frame.file.location(test, machine.frame.name)
     equals, measures = (value.equals, value.measures) if isinstance(value, Unknown) else (None, "")
     weight = _weight(machine, around, prefer)
-    return machine.decisions.decide(text, default, location, weight, equals, measures)
+    return machine.decisions.decide(text, default, location, weight, equals, measures, _text(test))
 
 
 def _refuses(around: ast.AST, side: bool) -> bool:

@@ -107,6 +107,7 @@ def run_fragment(machine: Machine, entry: Entry) -> None:
         found = cls.find(entry.function) if isinstance(cls, Class) and entry.function else None
         if found is not None and made is not None:
             method = found[0].function if isinstance(found[0], Descriptor) else found[0]
+            _forget_modes(machine, cls, method)
             machine.call_with(Method(method, made), unknown)
         elif isinstance(made, (Instance, Module, Optimizer)):
             machine.recorder.begin_step()

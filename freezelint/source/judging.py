@@ -3,6 +3,7 @@ conditions that it depends on."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,14 @@ from freezelint.finding import Finding
 from freezelint.judge import judge
 from freezelint.source.paths import Decision
 from freezelint.source.reader import Reading, Run
+
+_LONGEST = 60
+_SIDE = r"[\w.]+(\[[^\[\]]{1,30}\])*|'[^']*'|-?[\d.e-]+"
+_PLAIN = re.compile(rf"({_SIDE})( (==|!=|<|<=|>|>=|in|is|is not|not in) ({_SIDE}))?")
+_PLUMBING = re.compile(
+    r"\brank|_rank|world_size|distributed|is_main_process|cuda|\bmps\b|\bgpu|device|print_freq|log_freq|log_interval|"
+    r"log_every|print_every|verbose|debug|exists\(|isfile\(|isdir\(|is_dir\(|is_file\(|wandb|tensorboard|logger|\bseed"
+)
 
 # What names one fault in all paths: its code and the place that it points to.
 _Key = tuple[str, tuple[str, int]]
@@ -46,8 +55,8 @@ def _told(
     finding: Finding, run: Run, judged: Sequence[tuple[Run, dict[_Key, Finding]]], key: _Key
 ) -> Finding:
     """The finding, with the conditions without which it is not so."""
-    decisive = [decision for decision in run.decisions if _decides(decision, judged, key)]
-    conditions = list(dict.fromkeys(_worded(decision) for decision in decisive))
+    decisive = [decision for decision in run.decisions if _decides(decision, run, judged, key)]
+    conditions = list(dict.fromkeys(_worded(decision) for decision in decisive if is_told(decision)))
     if not conditions:
         return finding
     told = " and ".join(conditions[:2])
@@ -55,21 +64,40 @@ def _told(
     return replace(finding, message=message, evidence={**finding.evidence, "when": conditions})
 
 
-def _decides(decision: Decision, judged: Sequence[tuple[Run, dict[_Key, Finding]]], key: _Key) -> bool:
-    """Whether every path that shows the finding takes this side, and some path that takes the other side does
-    not show it."""
+def _decides(
+    decision: Decision, run: Run, judged: Sequence[tuple[Run, dict[_Key, Finding]]], key: _Key
+) -> bool:
+    """Whether every path that shows the finding takes this side, and one that differs from this path in nothing
+    else does not show it.
+    """
     against = False
-    for run, findings in judged:
-        taken = next((d.taken for d in run.decisions if d.condition == decision.condition), None)
+    for other, findings in judged:
+        taken = next((d.taken for d in other.decisions if d.condition == decision.condition), None)
         if key in findings and taken is not decision.taken:
             return False
-        if key not in findings and taken is (not decision.taken):
+        only = other.forced ^ run.forced == {decision.condition}
+        if key not in findings and taken is (not decision.taken) and only:
             against = True
     return against
 
 
 def _worded(decision: Decision) -> str:
-    return f"`{decision.condition}`" if decision.taken else f"not `{decision.condition}`"
+    told = decision.condition if _is_plain(decision.condition) else decision.source or decision.condition
+    told = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
+    return f"`{told}`" if decision.taken else f"not `{told}`"
+
+
+def is_told(decision: Decision) -> bool:
+    """Whether a condition says something to a reader of findings: not what depends on the machine or the counter
+    of a loop, nor what only decides on reports.
+    """
+    counts = decision.condition[:1].isdigit()
+    return not counts and not _PLUMBING.search(f"{decision.condition} {decision.source}".lower())
+
+
+def _is_plain(condition: str) -> bool:
+    """Whether a condition, told by the values that it compares, is as short as a script would write it."""
+    return len(condition) <= _LONGEST and _PLAIN.fullmatch(condition) is not None
 
 
 def traces_of(reading: Reading) -> list[Trace]:

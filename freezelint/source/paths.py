@@ -35,6 +35,7 @@ class Decision:
     weight: int
     equals: tuple[str, Any, bool] | None = None  # see `Unknown.equals`
     measures: str = ""  # see `Unknown.measures`
+    source: str = ""  # the condition as the script writes it
 
 
 @dataclass
@@ -60,12 +61,13 @@ class Decisions:
         weight: int,
         equals: tuple[str, Any, bool] | None = None,
         measures: str = "",
+        source: str = "",
     ) -> bool:
         """The side to take; the same condition is always decided alike."""
         known = self.taken.get(condition)
         if known is None:
             side = self.forced.get(condition, default)
-            known = self.taken[condition] = Decision(condition, side, location, weight, equals, measures)
+            known = self.taken[condition] = Decision(condition, side, location, weight, equals, measures, source)
             if equals is not None and side is equals[2]:
                 self.assumed[equals[0]] = equals[1]
         elif weight > known.weight:

@@ -41,11 +41,14 @@ _MOST_RECURSION = 20_000
 
 @dataclass(frozen=True)
 class Run:
-    """One run over an entry: the decisions it took, and what it established."""
+    """One run over an entry: the decisions it took, those of them that were forced on it, and what it
+    established.
+    """
 
     decisions: tuple[Decision, ...]
     trace: Trace
     entry: entries.Entry = entries.MAIN
+    forced: frozenset[str] = frozenset()
     raised: bool = False  # an exception of the script's ended it
 
 
@@ -101,6 +104,7 @@ class _Reader:
         self._world: World | None = None  # as it is after the body, where each fragment starts
         # Conditions that were decided before the running fragment began: the matter of those before it.
         self._started_with: frozenset[str] = frozenset()
+        self._built_with: frozenset[str] = frozenset()  # those, and the ones of the constructor
         self._known: dict[str, Decision] = {}  # by condition, of all runs so far
         self._extended = 0
         self._classes: dict[str, World] = {}  # with an object of the class, where each method of it starts
@@ -127,8 +131,9 @@ class _Reader:
 
     def _paths(self, entry: entries.Entry) -> Iterator[Run]:
         """The usual path, then those with one decision turned round, then with two of these."""
+        met = len(self._thresholds.middles)
         usual = self._run(entry, {})
-        if self._thresholds.learn(self._last.decisions):
+        if len(self._thresholds.middles) > met:
             usual = self._run(entry, {})
         yield usual
         tried = {_key({})}
@@ -166,7 +171,8 @@ class _Reader:
         """What a branch must say to be worth a path: where nothing has happened so far, that it does something."""
         here = decision.location is None or decision.location.path == self._file.path
         happened = bool(path.trace.events or path.trace.steps or path.raised)
-        enough = (here and happened) if path.entry.is_fragment else (here or happened)
+        own = here and decision.condition not in self._built_with
+        enough = (own and happened) if path.entry.is_fragment else (here or happened)
         return 1 if enough else MATTERS_MUCH
 
     def _run(self, entry: entries.Entry, forced: dict[str, bool]) -> Run:
@@ -182,11 +188,12 @@ class _Reader:
         if entry.is_fragment:
             trace = replace(trace, events=tuple(_of_fragment(event) for event in trace.events))
         self._limits.update(machine.limits)
+        self._thresholds.learn(machine.decisions)
         decisions = tuple(self._thresholds.told(machine.decisions))
         self._known.update({decision.condition: decision for decision in decisions})
         if entry.is_fragment:
             self._extend(machine)
-        return Run(decisions, trace, entry, machine.raised)
+        return Run(decisions, trace, entry, frozenset(forced), machine.raised)
 
     # -- where a run starts -------------------------------------------------------------------------------
 
@@ -215,6 +222,8 @@ class _Reader:
             self._guard(machine, lambda: entries.begin_fragment(machine, entry))
             if entry.cls and not forced:
                 self._keep_class(machine, entry.cls)
+        if not forced:
+            self._built_with = frozenset(machine.decisions.taken)
         return machine
 
     def _keep_class(self, machine: Machine, name: str) -> None:

@@ -29,7 +29,7 @@ class Compared:
     @property
     def middle(self) -> int | None:
         """Where to expect the number; None where it was compared with a single one."""
-        return int(sum(sorted(self.numbers)[:: len(self.numbers) - 1]) + 1) // 2 if len(self.numbers) > 1 else None
+        return int(min(self.numbers) + max(self.numbers) + 1) // 2 if len(self.numbers) > 1 else None
 
 
 def measured(
@@ -57,9 +57,8 @@ class Thresholds:
         self.middles: dict[str, int] = {}
         self._options: dict[str, Decision] = {}
 
-    def learn(self, decisions: Decisions) -> bool:
-        """Take note of what a run compared; whether there are numbers that it should have known of."""
-        before = len(self.middles)
+    def learn(self, decisions: Decisions) -> None:
+        """Take note of what a run compared."""
         for text, compared in decisions.compared.items():
             middle = compared.middle
             if middle is None or not text:
@@ -69,13 +68,13 @@ class Thresholds:
             elif isinstance(compared.hint, (int, float)) and compared.hint <= 0 < middle:
                 given = Decision(f"{text} > 0", False, compared.location, MATTERS_MUCH, (text, middle, True))
                 self._options.setdefault(given.condition, given)
-        return len(self.middles) > before
 
     def told(self, decisions: Decisions) -> Iterator[Decision]:
-        """The decisions of a run, without those that are about one number of many, and with what they are about."""
+        """The decisions of a run; what is decided on such a number is no decision of its own, but where it lies."""
         several = {text for text, compared in decisions.compared.items() if len(compared.numbers) > 1}
         for decision in decisions.taken.values():
-            yield replace(decision, weight=0) if decision.measures in several else decision
+            if decision.measures not in several:
+                yield decision
         for condition, option in self._options.items():
             if condition not in decisions.taken and option.equals and option.equals[0] in several:
                 yield replace(option, taken=decisions.forced.get(condition, False))

@@ -26,16 +26,15 @@ class Read:
     """
 
     path: str
-    cells: tuple[int | None, ...] = (None,)
     alone: bool = False
 
 
 @dataclass(frozen=True)
 class Suppressed:
-    """What is left: findings, those about idle comments (FRZ001) included, and how many were suppressed."""
+    """What is left, findings about idle comments (FRZ001) included; and what was suppressed."""
 
     findings: tuple[Finding, ...]
-    count: int = 0
+    suppressed: tuple[Finding, ...] = ()
 
 
 def suppress(findings: Sequence[Finding], texts: Texts, read: Iterable[Read], rules: Sequence[Rule]) -> Suppressed:
@@ -43,12 +42,13 @@ def suppress(findings: Sequence[Finding], texts: Texts, read: Iterable[Read], ru
     known what they would have suppressed.
     """
     comments = _All(texts)
-    kept, used = [], set[tuple[_Key, str]]()
+    kept: list[Finding] = []
+    gone: list[Finding] = []
+    used: set[tuple[_Key, str]] = set()
     for finding in findings:
         holding = list(comments.holding(finding))
         used.update(holding)
-        if not holding:
-            kept.append(finding)
+        (gone if holding else kept).append(finding)
     known = {rule.code: rule for rule in rules}
     traces = [_idle(each, comments, used, known, texts) for each in read]
     found = judge(
@@ -56,7 +56,7 @@ def suppress(findings: Sequence[Finding], texts: Texts, read: Iterable[Read], ru
     )
     told = [finding for finding in found if not any(comments.holding(finding))]
     everything = sorted([*kept, *told], key=lambda finding: finding.sort_key)
-    return Suppressed(tuple(everything), len(findings) - len(kept))
+    return Suppressed(tuple(everything), tuple(gone))
 
 
 class _All:
@@ -83,9 +83,11 @@ class _All:
                             yield key, code
 
 
-def comments_of(lines: list[str], cell: int | None = None) -> Comments:
-    """The comments in these lines; in a notebook's cell without what is IPython's."""
-    if not may_suppress(lines):
+def comments_of(lines: list[str], cell: int | None = None, *, look: bool = False) -> Comments:
+    """The comments in these lines; in a notebook's cell without what is IPython's. Where there can be none, the
+    lines are read only to `look` at the statements.
+    """
+    if not look and not may_suppress(lines):
         return Comments()
     text = "\n".join(lines)
     if cell is not None:
@@ -108,7 +110,7 @@ def _idle(
 ) -> Trace:
     """The evidence of the comments in one file that suppress nothing."""
     idle: list[IdleSuppression] = []
-    for cell in read.cells:
+    for cell in texts.cells(read.path):
         for suppression in comments.of(read.path, cell).all():
             key = _key(read.path, cell, suppression)
             where = Location(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import architectures, trees
+from freezelint.source import architectures, escapes, trees
 from freezelint.source.operators import known
 from freezelint.source.values import Call, Module, Parameter, Unknown, Value
 from freezelint.source.vocabulary import function, method
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
+
+# How a model remembers the paths of the modules that follow the number of classes, among its attributes.
+_HEADS = "*heads"
 
 ALIASES = {"timm.models.create_model": "timm.create_model", "timm.models.factory.create_model": "timm.create_model"}
 
@@ -35,6 +38,7 @@ def create_model(machine: Machine, call: Call) -> Value:
         if not same:
             trees.mark_at(root, architecture.head, "fresh" if classes is not None else "unknown")
     _drop(root, call)
+    root.attributes[_HEADS] = architecture.labelled or architecture.head
     return root
 
 
@@ -48,12 +52,16 @@ def _drop(root: Module, call: Call) -> None:
 
 @method(Module, "get_classifier")
 def get_classifier(machine: Machine, module: Module, call: Call) -> Value:
-    """The classifier, by the names that timm gives it."""
+    """The classifier: what follows the number of classes, else by the names that timm gives it."""
+    heads = module.attributes.get(_HEADS, ())
+    if len(heads) == 1 and (head := trees.at(module, heads[0])) is not None:
+        return head
     for name in ("fc", "classifier", "head", "last_linear"):
         child = module.children.get(name)
         if child is not None:
             inner = child.children.get("fc")
             return inner if inner is not None else child
+    escapes.escaped(machine, [module], call.name)  # whatever is done to the classifier is done to some part of it
     return Unknown("get_classifier()")
 
 

@@ -1,0 +1,164 @@
+"""Modes that last: layers that stay in eval through `model.train()`, and a train mode that knows what is
+frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from freezelint.freezing.layers import has_parameters, has_statistics
+from freezelint.freezing.patterns import inner
+
+_TRAIN = "train"
+
+
+class StaysInEval:
+    """Stands in the place of one module's `train` and leaves the module in eval.
+
+    `model.train()` descends by calling `train` on every child, so an attribute of that name on the instance
+    is what it meets. A hook that puts the layer back at each forward would let `module.training` lie in
+    between, and would never run where code calls `batch_norm` with the layer's tensors; another class in
+    place of the layer's would change `type(module)`. An attribute of the instance is part of its `__dict__`:
+    it goes along through `copy.deepcopy`, pickling, `to()`, `torch.compile` and DistributedDataParallel (which
+    keep the module), and leaves `state_dict` alone. What makes new modules loses it, as it loses
+    `requires_grad`: convert (`SyncBatchNorm.convert_sync_batchnorm`) first, then freeze. Whoever unpickles a
+    whole model needs freezelint.
+    """
+
+    def __init__(self, module: nn.Module, before: Callable[..., Any] | None = None) -> None:
+        self.module = module
+        self.before = before
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        set_mode(self.module, False)
+        return self.module
+
+
+class TrainsWhatIsTrainable:
+    """Stands in the place of a model's `train`: after it, what is wholly frozen is in eval."""
+
+    def __init__(self, module: nn.Module, before: Callable[..., Any] | None = None) -> None:
+        self.module = module
+        self.before = before
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        own = self.before if self.before is not None else type(self.module).train.__get__(self.module)
+        own(mode)
+        if mode:
+            _put_frozen_in_eval(self.module)
+        return self.module
+
+
+def stays_in_eval(module: nn.Module) -> bool:
+    """Whether a module was told to stay in eval."""
+    return isinstance(vars(module).get(_TRAIN), StaysInEval)
+
+
+def stay_in_eval(module: nn.Module) -> None:
+    """Put a module in eval, from now on whatever `train()` says."""
+    if not stays_in_eval(module):
+        vars(module)[_TRAIN] = StaysInEval(module, vars(module).get(_TRAIN))
+    set_mode(module, False)
+
+
+def release(module: nn.Module) -> None:
+    """Let `train()` reach a module again; its mode stays as it is."""
+    if stays_in_eval(module):
+        _put_back(module)
+
+
+def set_mode(module: nn.Module, training: bool) -> None:
+    """Set the flag of a module and of all inside it, whatever their `train` does."""
+    for each in module.modules():
+        each.training = training
+
+
+@contextmanager
+def train_mode(model: nn.Module) -> Iterator[nn.Module]:
+    """Train what is trainable: for the time of the `with` block the model is in train mode, and every part
+    of it whose parameters are all frozen is in eval, norm layers and dropout alike.
+
+    A module without parameters (dropout, a norm layer with `affine=False`) goes with the nearest module
+    around it that has some. Afterwards each module has its own flag back. Flags are set once, on entering: a
+    `model.train()` inside the block undoes them (`keep_frozen_in_eval` lasts).
+
+        with freezing.train_mode(model):
+            train_one_epoch(model, optimizer, loader)
+
+    Source: torch documentation, `torch.nn.Module.train` and `BatchNorm2d`.
+    """
+    flags = [(module, module.training) for module in model.modules()]
+    try:
+        model.train()
+        _put_frozen_in_eval(model)
+        yield model
+    finally:
+        for module, training in flags:
+            module.training = training
+
+
+class KeptMode:
+    """What `keep_frozen_in_eval` returns: `undo()` takes it back, and so does the end of a `with` block."""
+
+    def __init__(self, model: nn.Module, flags: list[tuple[nn.Module, bool]]) -> None:
+        self._model = model
+        self._flags = flags
+
+    def undo(self) -> None:
+        """Give the model its own `train` back, and each module the flag that it had. Once."""
+        if self._flags and isinstance(vars(self._model).get(_TRAIN), TrainsWhatIsTrainable):
+            _put_back(self._model)
+        for module, training in self._flags:
+            module.training = training
+        self._flags = []
+
+    def __enter__(self) -> KeptMode:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.undo()
+
+
+def keep_frozen_in_eval(model: nn.Module) -> KeptMode:
+    """Make `model.train()` mean `train_mode` from now on: what is wholly frozen at the time of the call goes
+    to eval, all else to train mode.
+
+    The parts are looked up at each call, so that a later freeze or unfreeze is followed by the next
+    `train()`. The model is put in that mode at once if it is in train mode. Lives on the instance, as
+    `StaysInEval` explains. Trainers that call `train()` before every step (transformers) need exactly this
+    where a frozen part has dropout.
+    """
+    model = inner(model)
+    flags = [(module, module.training) for module in model.modules()]
+    if not isinstance(vars(model).get(_TRAIN), TrainsWhatIsTrainable):
+        vars(model)[_TRAIN] = TrainsWhatIsTrainable(model, vars(model).get(_TRAIN))
+    if model.training:
+        _put_frozen_in_eval(model)
+    return KeptMode(model, flags)
+
+
+def _put_back(module: nn.Module) -> None:
+    stand_in = vars(module).pop(_TRAIN)
+    if stand_in.before is not None:
+        vars(module)[_TRAIN] = stand_in.before
+
+
+def _put_frozen_in_eval(module: nn.Module) -> None:
+    """Put the outermost wholly frozen modules in eval. The root keeps its flag: it says whether the model
+    trains.
+    """
+    for child in module.children():
+        if has_parameters(child):
+            if any(p.requires_grad for p in child.parameters()):
+                _put_frozen_in_eval(child)
+            else:
+                set_mode(child, False)
+        elif not any(p.requires_grad for p in module.parameters()) and (
+            has_parameters(module) or has_statistics(child)
+        ):
+            set_mode(child, False)
