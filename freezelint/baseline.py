@@ -46,8 +46,9 @@ class Baseline:
     def unmatched(
         self, findings: Sequence[Finding], texts: Texts, looked_at: Collection[str], *, ran: bool
     ) -> list[Entry]:
-        """Entries that match no finding, though this run looked at their files (`looked_at`, real paths) and would
-        have seen them."""
+        """Entries that match no finding, though this run looked at their files (`looked_at`, real paths) and
+        would have seen them.
+        """
         found = set(fingerprints(findings, texts, self.path.parent))
         return [
             entry
@@ -70,7 +71,9 @@ def write_baseline(path: Path, findings: Sequence[Finding], texts: Texts) -> Non
         path.write_text(f"{json.dumps(document, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadInputError(f"--write-baseline {path}: cannot be written: {reason}; name another file") from error
+        raise BadInputError(
+            f"--write-baseline {path}: cannot be written: {reason}; name another file"
+        ) from error
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -78,12 +81,16 @@ def read_baseline(path: Path) -> Baseline:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BadInputError(f"{path}: there is no such baseline; make it with `--write-baseline {path}`") from error
+        raise BadInputError(
+            f"{path}: there is no such baseline; make it with `--write-baseline {path}`"
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise BadInputError(f"{path}: the baseline cannot be read: {reason}") from error
     if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise BadInputError(f"{path}: is no baseline of this freezelint; make it anew with `--write-baseline {path}`")
+        raise BadInputError(
+            f"{path}: is no baseline of this freezelint; make it anew with `--write-baseline {path}`"
+        )
     found = document.get("findings")
     entries = [_entry(item) for item in found] if isinstance(found, list) else [None]
     if None in entries:

@@ -1,4 +1,4 @@
-"""The configuration of the project, validated: `[tool.freezelint]` in pyproject.toml, or freezelint.toml."""
+"""The project's configuration, validated: `[tool.freezelint]` in pyproject.toml, or freezelint.toml."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _COMMAND_LINE = "--config"
 
 @dataclass(frozen=True)
 class Config:
-    """What the project sets; None where it says nothing. `root` is the directory of `file`, the pyproject.toml
-    or freezelint.toml that says so.
+    """What the project sets; None where it says nothing. `root` is the directory of `file`, the
+    pyproject.toml or freezelint.toml that says so.
     """
 
     root: Path | None = None
@@ -59,8 +59,8 @@ class Config:
 
 
 def load(start: Path, *, isolated: bool = False, given: Sequence[str] = ()) -> Config:
-    """The configuration that holds for a file or directory: the nearest freezelint.toml or pyproject.toml with
-    a `[tool.freezelint]` upward, none where `isolated`; and on top of it what is `given` as KEY=VALUE.
+    """The configuration that holds for a file or directory: the nearest freezelint.toml or pyproject.toml
+    with a `[tool.freezelint]` upward, none where `isolated`; and on top of it what is `given` as KEY=VALUE.
     """
     config = Config() if isolated else _nearest(start.resolve())
     return replace(config, **_given(given))
@@ -73,10 +73,15 @@ def parse(table: Mapping[str, Any], path: Path) -> Config:
 
 
 def named(path: Path | None) -> str:
-    """How messages call the place of a setting: the file and its table; the command line where it is in none."""
+    """How messages call the place of a setting: the file and its table, or the command line."""
     if path is None:
         return _COMMAND_LINE
     return str(path) if path.name == FILE else f"{path}: [tool.freezelint]"
+
+
+def keys() -> tuple[str, ...]:
+    """All keys, in the order in which they are told."""
+    return tuple(_KEYS)
 
 
 def _nearest(here: Path) -> Config:
@@ -113,9 +118,10 @@ def _setting(setting: str, key: str, value: str) -> dict[str, Any]:
     """The value is TOML, or plain text where it is none."""
     for text in (setting, f"{key} = {json.dumps(value.strip())}"):
         try:
-            return tomllib.loads(text)
+            found: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError:
             continue
+        return found
     raise BadInputError(f"{_COMMAND_LINE} {setting}: must be KEY=VALUE, as in `steps=3`")
 
 
@@ -136,9 +142,10 @@ def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BadInputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    return document
 
 
 def _strings(value: Any) -> tuple[str, ...] | None:

@@ -23,8 +23,8 @@ class NotInsertableError(Exception):
 
 @dataclass(frozen=True)
 class Insertion:
-    """`text` is put before the character `column`, from 0, of a line, from 1; of a notebook's cell where `cell`
-    is given.
+    """`text` is put before the character `column`, from 0, of a line, from 1; of a notebook's cell where
+    `cell` is given.
     """
 
     line: int
@@ -45,8 +45,8 @@ def inserted(data: bytes, insertions: Iterable[Insertion]) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace what the file holds, at once: whoever reads meanwhile, or an interruption, sees the old bytes or
-    the new ones. Permissions stay. Raises OSError.
+    """Replace what the file holds, at once: whoever reads meanwhile, or an interruption, sees the old bytes
+    or the new ones. Permissions stay. Raises OSError.
     """
     path = Path(os.path.realpath(path))
     if not os.access(path, os.W_OK):

@@ -1,5 +1,5 @@
-"""Where in the JSON of a notebook the characters of its code cells stand: to point at them, and to insert among
-them without changing another byte."""
+"""Where in the JSON of a notebook the characters of its code cells stand: to point at them, and to insert
+among them without changing another byte."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from json.decoder import scanstring
 
 _Span = tuple[int, int]
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -89,7 +88,7 @@ def _members(text: str, start: int) -> dict[str, _Span]:
         raise ValueError(f"no object at {start}")
     position = _skip(text, start + 1)
     while text[position] != "}":
-        key, position = scanstring(text, position + 1, False)
+        key, position = _DECODER.raw_decode(text, position)
         begin = _skip(text, _skip(text, position) + 1)  # past the colon
         end = _DECODER.raw_decode(text, begin)[1]
         found[key] = (begin, end)

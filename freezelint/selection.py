@@ -15,6 +15,7 @@ from freezelint.registry import Rule
 
 ALL = "ALL"
 _OWN_FAMILY = "FRZ0"
+_UNUSED_SUPPRESSION = "FRZ001"
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Selection:
     errors and warnings.
 
     The more specific selector wins, and `ignore` wins a tie: `select FRZ1, ignore FRZ101` and `ignore FRZ1,
-    select FRZ101` both do what they say. The rules of the tool itself (FRZ0xx) tell that something was not
-    checked: they go only when they are ignored explicitly. `rated` are the rules whose severity the user sets:
-    who speaks of a rule wants to hear of it.
+    select FRZ101` both do what they say. The rules of the tool itself (FRZ0xx, but for FRZ001) tell that
+    something was not checked: they go only when they are ignored explicitly. `rated` are the rules whose
+    severity the user sets: who speaks of a rule wants to hear of it.
     """
 
     select: tuple[str, ...] | None = None
@@ -41,15 +42,15 @@ class Selection:
     def _includes(self, rule: Rule) -> bool:
         wanted = _specificity((*(self.select or ()), *self.extend_select), rule)
         by_default = self.select is None and (rule.severity != "info" or _specificity(self.rated, rule) >= 0)
-        if by_default or rule.code.startswith(_OWN_FAMILY):
+        if by_default or (rule.code.startswith(_OWN_FAMILY) and rule.code != _UNUSED_SUPPRESSION):
             wanted = max(wanted, 0)
         return wanted > _specificity(self.ignore, rule)
 
 
 @dataclass(frozen=True)
 class Exemptions:
-    """Rules that are not reported in some files: selectors by globs, against paths relative to `root` or against
-    single names; a directory stands for all that is in it.
+    """Rules that are not reported in some files: selectors by globs, against paths relative to `root` or
+    against single names; a directory stands for all that is in it.
     """
 
     by_glob: Mapping[str, tuple[str, ...]]
@@ -69,7 +70,7 @@ class Exemptions:
     def _lies(self, path: str, glob: str) -> bool:
         plain = glob.removeprefix("./").rstrip("/")
         plain = plain.removesuffix("/**").removesuffix("/*") or plain
-        parts = os.path.relpath(os.path.realpath(path), os.path.realpath(self.root)).split(os.sep)
+        parts = Path(os.path.relpath(os.path.realpath(path), os.path.realpath(self.root))).parts
         above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
         return any(fnmatchcase(name, plain) for name in (*above, *parts))
 

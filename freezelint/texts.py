@@ -16,8 +16,8 @@ _DEFINITION = re.compile(r"(?:async\s+)?(?:def|class)\s+(\w+)")
 
 
 class Texts:
-    """The lines of files, each read once; none where a file cannot be read. `given` are the texts that are in no
-    file, by path; the text of a notebook is its JSON.
+    """The lines of files, each read once; none where a file cannot be read. `given` are the texts that are in
+    no file, by path; the text of a notebook is its JSON.
     """
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
@@ -34,7 +34,7 @@ class Texts:
         return self._lines[key]
 
     def cells(self, path: str) -> list[int | None]:
-        """The code cells of a file that is a notebook, by number; for any other file the one text that it is."""
+        """The numbers of the code cells of a notebook; for any other file None, the one text that it is."""
         return [*self._of_cells(path)] if path.endswith(NOTEBOOK) else [None]
 
     def line(self, location: Location) -> str:
@@ -63,7 +63,7 @@ class Texts:
         return ".".join(reversed(names))
 
     def line_in_file(self, location: Location) -> int:
-        """The line of the file itself: for a notebook the line of its JSON that holds this line of the cell."""
+        """The line in the file: in a notebook that of its JSON, on which this line of a cell stands."""
         if location.cell is None:
             return location.line
         if location.path not in self._json:

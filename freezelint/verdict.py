@@ -1,4 +1,4 @@
-"""From what the witnesses found to what is reported: known faults out, the user's severities and selection in."""
+"""From what the witnesses found to what is reported: without what is known, as severe as the user wants."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is reported, and how much is not because it is known. `unmatched` are entries of the baseline that
-    match no finding.
+    """What is reported, and how much is not because it is known. `unmatched` are entries of the baseline
+    that match no finding.
     """
 
     findings: tuple[Finding, ...]
@@ -46,9 +46,9 @@ def decide(
     looked_at: frozenset[str] = frozenset(),
     ran: bool = False,
 ) -> Verdict:
-    """Suppress, compare with the baseline, select; in this order, so that neither a comment nor an entry counts
-    as idle because its rule is not selected today. `findings` are those of all witnesses; `read` are files
-    whose idle comments are told, `looked_at` the real paths of those whose idle entries are.
+    """Suppress, compare with the baseline, select; in this order, so that neither a comment nor an entry
+    counts as idle because its rule is not selected today. `findings` are those of all witnesses; `read` are
+    files whose idle comments are told, `looked_at` the real paths of those whose idle entries are.
     """
     left = suppress(findings, texts, read, wishes.rules) if wishes.noqa else Suppressed(tuple(findings))
     fresh, unmatched = _fresh(left.findings, texts, wishes, looked_at, ran)

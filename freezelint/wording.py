@@ -101,7 +101,8 @@ def _line_of(location: Location, beside: Location | None) -> str:
         elsewhere = location.cell is not None and (beside is None or beside.cell != location.cell)
         return f"{location.line} of cell {location.cell}" if elsewhere else str(location.line)
     name, other = PurePath(location.path).name, PurePath(beside.path).name
-    return f"{location.line} of {location.path if name == other else name}"
+    cell = "" if location.cell is None else f" of cell {location.cell}"
+    return f"{location.line}{cell} of {location.path if name == other else name}"
 
 
 def size(count: float) -> str:

@@ -3,20 +3,25 @@ witness.
 
     scores = tally([Judged("fresh_head", "live", expected=…, missed=…, found=…), …])
     print(table(scores))
+
+`python -m tests.recall` writes the table of all stories into README.md.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from freezelint.evidence import Witness
 from freezelint.finding import Finding
-from tests.stories import Place, expected, missed, places
+from tests.stories import FIXTURES, Place, expected, missed, places
 
 ALL = "all"  # the row that sums up
+README = Path(__file__).parents[1] / "README.md"
 _COLUMNS: tuple[Witness, ...] = ("live", "source")
+_IN_README = re.compile(r"<details><summary>[^\n]*</summary>\n\n[^<]*</details>\n")
 
 
 @dataclass(frozen=True)
@@ -108,3 +113,36 @@ def _row(scores: Scores, code: str, name: str, *, places_too: bool) -> str:
 
 def _share(value: float | None, part: int, whole: int) -> str:
     return "–" if value is None else f"{value:.2f} ({part}/{whole})"
+
+
+def scores_by_comments() -> Scores:
+    """The scores of all stories. What is reported is what the comments expect: `test_fixtures.py` sees to that, for
+    every story and both witnesses.
+    """
+    stories = sorted(path.parent for path in FIXTURES.glob("*/train.py"))
+    return tally(
+        Judged(story.name, witness, found := expected(story, witness), missed(story, witness), found)
+        for story in stories
+        for witness in _COLUMNS
+    )
+
+
+def section(scores: Scores) -> str:
+    """What the README says: the totals, and the table to unfold."""
+    live, source = (scores[ALL, witness] for witness in _COLUMNS)
+    total = (
+        f"found: {live.hits} of {live.faults} by the live audit, {source.hits} of {source.faults} from the source; "
+        f"false alarms: {live.reported - live.hits} and {source.reported - source.hits}; by rule"
+    )
+    return f"<details><summary>{total}</summary>\n\n{table(scores)}\n</details>\n"
+
+
+def main() -> None:
+    """Bring the README up to date."""
+    text = README.read_text(encoding="utf-8")
+    changed = _IN_README.sub(lambda _: section(scores_by_comments()), text)
+    README.write_text(changed, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

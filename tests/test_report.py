@@ -358,6 +358,8 @@ def test_json_has_everything() -> None:
             "warnings": 0,
             "infos": 0,
             "rules": {"FRZ101": 1},
+            "suppressed": 0,
+            "in_baseline": 0,
         },
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -41,21 +41,14 @@ def unfreeze(model: nn.Module, *patterns: Pattern, keep_norms: bool = False) -> 
     patterns.
 
     Norm layers inside that `freeze` held in eval go back to the mode that the model is in and follow
-    `train()` again; with `keep_norms` layers with running statistics stay frozen, parameters and statistics. The
-    parameters stay the same objects: an optimizer that holds them goes on, one that does not needs
+    `train()` again; with `keep_norms` layers with running statistics stay frozen, parameters and statistics.
+    The parameters stay the same objects: an optimizer that holds them goes on, one that does not needs
     `optimizer.add_param_group`. Parameters that cannot have gradients (integers, quantised) are passed over.
 
     Returns a `Change`. Raises as `freeze` does.
     """
     model = inner(model)
-    selection = select(model, patterns)
-    norms = _norms_of(model, selection)
-    change = Change(model, frozen=False)
-    kept = {id(p) for norm in norms.values() for p in own_parameters(norm)} if keep_norms else set()
-    change.flag(((n, p) for n, p in selection.parameters.items() if id(p) not in kept), True)
-    if not keep_norms:
-        change.let_go(norms.items())
-    return change
+    return unfreeze_selection(model, select(model, patterns), keep_norms=keep_norms)
 
 
 def freeze_all_but(model: nn.Module, *patterns: Pattern) -> Change:
@@ -67,7 +60,7 @@ def freeze_all_but(model: nn.Module, *patterns: Pattern) -> Change:
     if not patterns:
         raise ValueError("name at least one part to leave trainable; `freeze(model)` freezes everything")
     model = inner(model)
-    return _leave_trainable(model, select(model, patterns))
+    return leave_trainable(model, select(model, patterns))
 
 
 def freeze_except_last(model: nn.Module, count: int, sample: Any = None) -> Change:
@@ -86,10 +79,22 @@ def freeze_except_last(model: nn.Module, count: int, sample: Any = None) -> Chan
     selection = Selection()
     for block in every[-count:]:
         selection.add(block.selection(model))
-    return _leave_trainable(model, selection)
+    return leave_trainable(model, selection)
 
 
-def _leave_trainable(model: nn.Module, left: Selection) -> Change:
+def unfreeze_selection(model: nn.Module, selection: Selection, *, keep_norms: bool) -> Change:
+    """Make what was selected trainable."""
+    norms = _norms_of(model, selection)
+    change = Change(model, frozen=False)
+    kept = {id(p) for norm in norms.values() for p in own_parameters(norm)} if keep_norms else set()
+    change.flag(((n, p) for n, p in selection.parameters.items() if id(p) not in kept), True)
+    if not keep_norms:
+        change.let_go(norms.items())
+    return change
+
+
+def leave_trainable(model: nn.Module, left: Selection) -> Change:
+    """Freeze everything but what was selected, and make that trainable."""
     everything = select(model, ())
     trains = {id(p) for p in left.parameters.values()}
     rest = {name: p for name, p in everything.parameters.items() if id(p) not in trains}
@@ -98,7 +103,8 @@ def _leave_trainable(model: nn.Module, left: Selection) -> Change:
     change = Change(model, frozen=True)
     change.flag(rest.items(), False)
     change.hold(norms.items())
-    # What is left gets its flags and modes too, and is undone with the rest; the record tells the frozen part.
+    # What is left gets its flags and modes too, and is undone with the rest; the record tells the frozen
+    # part.
     parameters, held = change.parameters, change.norms
     change.flag(left.parameters.items(), True)
     change.let_go((n, m) for n, m in everything.modules.items() if id(m) in free)
@@ -110,8 +116,8 @@ def _freeze(model: nn.Module, selection: Selection) -> Change:
     change = Change(model, frozen=True)
     change.flag(selection.parameters.items(), False)
     norms = _norms_of(model, selection)
-    norms.update(_bare_norms(model, "", model))
-    change.hold((n, norm) for n, norm in norms.items())
+    norms.update(_bare_norms("", model, {id(p) for p in selection.parameters.values()}))
+    change.hold(norms.items())
     return change
 
 
@@ -130,17 +136,16 @@ def _all_in(parameters: list[nn.Parameter], taken: set[int]) -> bool:
     return bool(parameters) and all(id(p) in taken for p in parameters)
 
 
-def _bare_norms(model: nn.Module, name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Norm layers without parameters directly inside a wholly frozen module: frozen with it, whichever
-    patterns froze its parameters one by one.
+def _bare_norms(name: str, module: nn.Module, taken: set[int]) -> Iterator[tuple[str, nn.Module]]:
+    """Norm layers without parameters directly inside what is now wholly frozen: they are frozen with it, also
+    where patterns took its parameters one by one.
     """
-    frozen = has_parameters(module) and not _any_trainable(module.parameters())
+    parameters = list(module.parameters())
+    if not any(id(p) in taken for p in parameters):
+        return
+    frozen = not any(p.requires_grad for p in parameters)
     for child_name, child in module.named_children():
         path = f"{name}.{child_name}" if name else child_name
         if frozen and has_statistics(child) and not has_parameters(child):
             yield path, child
-        yield from _bare_norms(model, path, child)
-
-
-def _any_trainable(parameters: Iterable[nn.Parameter]) -> bool:
-    return any(p.requires_grad for p in parameters)
+        yield from _bare_norms(path, child, taken)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from freezelint.freezing.layers import has_parameters, has_statistics
+from freezelint.freezing.layers import has_parameters
 from freezelint.freezing.patterns import inner
 
 _TRAIN = "train"
@@ -22,8 +22,8 @@ class StaysInEval:
     is what it meets. A hook that puts the layer back at each forward would let `module.training` lie in
     between, and would never run where code calls `batch_norm` with the layer's tensors; another class in
     place of the layer's would change `type(module)`. An attribute of the instance is part of its `__dict__`:
-    it goes along through `copy.deepcopy`, pickling, `to()`, `torch.compile` and DistributedDataParallel (which
-    keep the module), and leaves `state_dict` alone. What makes new modules loses it, as it loses
+    it goes along through `copy.deepcopy`, pickling, `to()`, `torch.compile` and DistributedDataParallel
+    (which keep the module), and leaves `state_dict` alone. What makes new modules loses it, as it loses
     `requires_grad`: convert (`SyncBatchNorm.convert_sync_batchnorm`) first, then freeze. Whoever unpickles a
     whole model needs freezelint.
     """
@@ -125,7 +125,7 @@ class KeptMode:
 
 
 def keep_frozen_in_eval(model: nn.Module) -> KeptMode:
-    """Make `model.train()` mean `train_mode` from now on: what is wholly frozen at the time of the call goes
+    """Make `model.train()` mean from now on what `train_mode` does: what is wholly frozen at that moment goes
     to eval, all else to train mode.
 
     The parts are looked up at each call, so that a later freeze or unfreeze is followed by the next
@@ -149,16 +149,10 @@ def _put_back(module: nn.Module) -> None:
 
 
 def _put_frozen_in_eval(module: nn.Module) -> None:
-    """Put the outermost wholly frozen modules in eval. The root keeps its flag: it says whether the model
-    trains.
-    """
+    """Put the outermost wholly frozen modules in eval."""
+    if not any(p.requires_grad for p in module.parameters()):
+        set_mode(module, False)
+        return
     for child in module.children():
         if has_parameters(child):
-            if any(p.requires_grad for p in child.parameters()):
-                _put_frozen_in_eval(child)
-            else:
-                set_mode(child, False)
-        elif not any(p.requires_grad for p in module.parameters()) and (
-            has_parameters(module) or has_statistics(child)
-        ):
-            set_mode(child, False)
+            _put_frozen_in_eval(child)

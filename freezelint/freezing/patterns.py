@@ -44,8 +44,8 @@ def inner(model: nn.Module) -> nn.Module:
     """
     if isinstance(model, nn.parallel.DistributedDataParallel):
         raise ValueError(
-            "DistributedDataParallel fixed the set of trained parameters when it wrapped the model: freeze and "
-            "unfreeze before wrapping"
+            "DistributedDataParallel fixed the set of trained parameters when it wrapped the model: freeze "
+            "and unfreeze before wrapping"
         )
     while True:
         if isinstance(model, nn.DataParallel):
@@ -63,10 +63,12 @@ def select(model: nn.Module, patterns: Iterable[Pattern]) -> Selection:
     """
     wanted = list(patterns)
     if not wanted:
-        return _of_modules(model, [("", model)])
+        return _of_modules([("", model)])
     selection = Selection()
     for pattern in wanted:
-        selection.add(_of_object(model, pattern) if isinstance(pattern, nn.Module) else _of_name(model, pattern))
+        selection.add(
+            _of_object(model, pattern) if isinstance(pattern, nn.Module) else _of_name(model, pattern)
+        )
     return selection
 
 
@@ -115,7 +117,9 @@ def _of_name(model: nn.Module, pattern: str) -> Selection:
     modules = {n: m for n, m in model.named_modules(remove_duplicate=False) if n and matches(n)}
     selection = Selection(parameters, modules)
     if not parameters and not any(map(has_statistics, modules.values())):
-        found = f"names only modules without parameters ({_listed(modules)})" if modules else "matches nothing"
+        found = (
+            f"names only modules without parameters ({_listed(modules)})" if modules else "matches nothing"
+        )
         raise NoMatchError(f"`{pattern}` {found} in {type(model).__name__}{_nearest(model, pattern)}")
     return selection
 
@@ -124,16 +128,16 @@ def _of_object(model: nn.Module, module: nn.Module) -> Selection:
     names = [n for n, m in model.named_modules(remove_duplicate=False) if m is module]
     if not names:
         raise NoMatchError(
-            f"the {type(module).__name__} given is no module of {type(model).__name__}: was it replaced, or is it "
-            "of a copy?"
+            f"the {type(module).__name__} given is no module of {type(model).__name__}: was it replaced, or "
+            "is it of a copy?"
         )
-    selection = _of_modules(model, [(name, module) for name in names])
+    selection = _of_modules([(name, module) for name in names])
     if not selection.parameters and not any(map(has_statistics, module.modules())):
         raise NoMatchError(f"`{names[0]}` ({type(module).__name__}) has no parameters")
     return selection
 
 
-def _of_modules(model: nn.Module, named: Iterable[tuple[str, nn.Module]]) -> Selection:
+def _of_modules(named: Iterable[tuple[str, nn.Module]]) -> Selection:
     selection = Selection()
     for prefix, module in named:
         selection.modules.update(module.named_modules(prefix=prefix, remove_duplicate=False))
@@ -145,7 +149,9 @@ def _nearest(model: nn.Module, pattern: str) -> str:
     """The names that may have been meant, as the end of a message."""
     names = list(_names(model))
     deeper = compiled(f"**.{pattern}")
-    inside = sorted({m.group() for n in names if (m := deeper.match(n))}, key=lambda n: (n.count("."), len(n)))
+    inside = sorted(
+        {m.group() for n in names if (m := deeper.match(n))}, key=lambda n: (n.count("."), len(n))
+    )
     found = inside or get_close_matches(pattern, names, MOST_NAMES, cutoff=0.5)
     if not found:
         found = [name for name, _ in model.named_children()]

@@ -15,7 +15,6 @@ class _ModeBefore:
     module: nn.Module
     stayed: bool
     training: bool
-    momentum: object
 
 
 class Change:
@@ -35,6 +34,7 @@ class Change:
         self._model_trained = model.training
         self._flags: list[tuple[nn.Parameter, bool]] = []
         self._modes: list[_ModeBefore] = []
+        self._momenta: list[tuple[nn.Module, object]] = []
 
     def flag(self, parameters: Iterable[tuple[str, nn.Parameter]], value: bool) -> None:
         """Set `requires_grad`. A frozen parameter loses its gradient: a zeroed one would still let momentum
@@ -67,9 +67,10 @@ class Change:
                 norm.train(self._model.training)
 
     def set_momentum(self, norm: nn.Module, momentum: float | None) -> None:
-        """Set the momentum of a norm layer that `hold` or `let_go` took."""
+        """Set the momentum of a norm layer, where it has one."""
         if hasattr(norm, "momentum"):
-            norm.momentum = momentum
+            self._momenta.append((norm, norm.momentum))
+            vars(norm)["momentum"] = momentum
 
     def undo(self) -> None:
         """Take the change back; a second call does nothing."""
@@ -79,7 +80,9 @@ class Change:
                 parameter.grad = None
         for before in reversed(self._modes):
             self._restore(before)
-        self._flags, self._modes = [], []
+        for norm, momentum in reversed(self._momenta):
+            vars(norm)["momentum"] = momentum
+        self._flags, self._modes, self._momenta = [], [], []
 
     def __enter__(self) -> Change:
         return self
@@ -89,13 +92,14 @@ class Change:
 
     def __repr__(self) -> str:
         word = "froze" if self.frozen else "unfroze"
-        norms = f", {len(self.norms)} norm layers {'in' if self.frozen else 'out of'} eval" if self.norms else ""
+        norms = (
+            f", {len(self.norms)} norm layers {'in' if self.frozen else 'out of'} eval" if self.norms else ""
+        )
         return f"<Change: {word} {len(self.parameters)} parameters{norms}>"
 
     def _remember(self, name: str, norm: nn.Module) -> None:
         self.norms = tuple(dict.fromkeys((*self.norms, name)))
-        momentum = getattr(norm, "momentum", None)
-        self._modes.append(_ModeBefore(norm, stays_in_eval(norm), norm.training, momentum))
+        self._modes.append(_ModeBefore(norm, stays_in_eval(norm), norm.training))
 
     def _restore(self, before: _ModeBefore) -> None:
         """Where a layer was in the mode of the model, it goes into the mode that the model is in now."""
@@ -105,5 +109,3 @@ class Change:
         else:
             release(before.module)
             before.module.train(self._model.training if with_model else before.training)
-        if hasattr(before.module, "momentum"):
-            before.module.momentum = before.momentum

@@ -23,7 +23,8 @@ class Outcome:
 
     `targets` are as the user named them; `steps` counts the training steps that were watched and is None
     where nothing ran; `read` and `passed_over` count source files, `read` being None where no source was
-    looked at. `texts` holds the sources that are in no file, by path.
+    looked at. `texts` holds the sources that are in no file, by path (of a notebook its JSON). `suppressed`
+    and `accepted` count what is not among the findings because of comments, and of the baseline.
     """
 
     findings: tuple[Finding, ...]
@@ -33,6 +34,8 @@ class Outcome:
     read: int | None = None
     passed_over: int = 0
     texts: Mapping[str, str] = field(default_factory=dict)
+    suppressed: int = 0
+    accepted: int = 0
 
     @classmethod
     def of_traces(cls, findings: Sequence[Finding], traces: Sequence[Trace]) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freezelint.evidence import Limit, Location
-from freezelint.finding import Finding
+from freezelint.finding import Finding, Related
 from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
 from freezelint.wording import plural
@@ -34,6 +34,14 @@ def at(location: Location) -> str:
     return f"{shown(location.path)}:{cell}{location.line}"
 
 
+def places(finding: Finding) -> list[Related]:
+    """The places that belong to a finding, each once, however many calls led there."""
+    once: dict[tuple[tuple[str, int], str], Related] = {}
+    for each in finding.related:
+        once.setdefault((each.location.at(), each.message), each)
+    return list(once.values())
+
+
 def closing(outcome: Outcome, style: Style) -> str:
     """What could not be established, and the summary. Nothing when only findings are wanted."""
     if style.quiet:
@@ -49,7 +57,8 @@ def summary(outcome: Outcome) -> str:
     where = _HERE.get(targets[0], targets[0]) if len(targets) == 1 else f"{len(targets)} targets"
     looked = ", ".join(_looked_at(outcome))
     if not outcome.findings:
-        return f"No freezing bugs found in {where} ({looked})"
+        new = "new " if outcome.suppressed or outcome.accepted else ""
+        return f"No {new}freezing bugs found in {where} ({looked})"
     counts = [
         (outcome.count("error"), "error"),
         (outcome.count("warning"), "warning"),
@@ -67,6 +76,10 @@ def _looked_at(outcome: Outcome) -> Iterator[str]:
             yield f"{outcome.passed_over:,} passed over"
     if outcome.steps is not None:
         yield f"{plural(outcome.steps, 'step')} watched" if outcome.steps else "no step watched"
+    if outcome.suppressed:
+        yield f"{outcome.suppressed:,} suppressed"
+    if outcome.accepted:
+        yield f"{outcome.accepted:,} in the baseline"
 
 
 def limits(outcome: Outcome) -> str:

@@ -30,6 +30,8 @@ def render(outcome: Outcome, style: Style) -> str:  # noqa: ARG001 - JSON has on
             "warnings": outcome.count("warning"),
             "infos": outcome.count("info"),
             "rules": outcome.by_rule,
+            "suppressed": outcome.suppressed,
+            "in_baseline": outcome.accepted,
         },
     }
     return f"{json.dumps(document, indent=2, allow_nan=False)}\n"

@@ -83,7 +83,9 @@ def _unknown(machine: Machine, owner: Unknown, name: str) -> Value:
             found = get(machine, owner.hint, name)
             if found is not ABSENT:
                 return found
-        owner.attributes[name] = Unknown(f"{owner.text}.{name}" if owner.text else name, hint, late=owner.late)
+        value = Unknown(f"{owner.text}.{name}" if owner.text else name, hint, late=owner.late)
+        value.returned = owner.returned and name not in ("data", "shape", "device", "dtype")
+        owner.attributes[name] = value
     return owner.attributes[name]
 
 
@@ -102,6 +104,9 @@ def _namespace(machine: Machine, owner: Namespace, name: str) -> Value:
         found = imports.resolved(machine, owner.scope, name)
         if found is not MISSING:
             return found
+    found = imports.find_starred(machine, owner.scope, name)
+    if found is not MISSING:
+        return found
     return imports.submodule(machine, owner, name)
 
 

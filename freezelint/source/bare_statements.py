@@ -40,6 +40,8 @@ class Began:
     unclear: int
     frozen: int
     ticks: int
+    steps: int
+    forwards: int
 
 
 def begin(machine: Machine, node: ast.Expr) -> Began | None:
@@ -47,7 +49,8 @@ def begin(machine: Machine, node: ast.Expr) -> Began | None:
     if not isinstance(node.value, ast.Call):
         return None
     known = machine.recorder.misses
-    return Began(known.writes, known.unclear, len(known.frozen), machine.ticks)
+    steps, forwards = machine.recorder.steps_done, machine.recorder.forwards
+    return Began(known.writes, known.unclear, len(known.frozen), machine.ticks, steps, forwards)
 
 
 def end(machine: Machine, node: ast.Expr, value: Value, began: Began | None) -> None:
@@ -138,8 +141,14 @@ def _called(machine: Machine, node: ast.Expr, call: ast.Call, value: Value, bega
     known = machine.recorder.misses
     if known.writes == began.writes and known.unclear == began.unclear:
         _recursion(machine, node, call)
-    elif len(known.frozen) > began.frozen:
-        lost_copies.lost(machine, node, call, known.frozen[began.frozen :], began.ticks)
+    elif len(known.frozen) > began.frozen and not _used_modules(machine, began):
+        lost_copies.lost(machine, node, call, value, known.frozen[began.frozen :], began.ticks)
+
+
+def _used_modules(machine: Machine, began: Began) -> bool:
+    """Whether the call trained or ran something: what it froze may have been for that."""
+    recorder = machine.recorder
+    return (recorder.steps_done, recorder.forwards) != (began.steps, began.forwards)
 
 
 def _lazy(machine: Machine, node: ast.Expr, call: ast.Call) -> None:

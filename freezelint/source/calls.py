@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import escapes, forwards, functions, groups, modules, natives, no_effects
+from freezelint.source import escapes, forwards, functions, groups, modules, natives, no_effects, tensors
 from freezelint.source.describing import text_of
 from freezelint.source.packages import is_installed
 from freezelint.source.values import (
@@ -34,6 +34,13 @@ _LOOKING = (
     "print", "log", "show", "plot", "count", "summar", "save", "dump", "report", "visuali", "get_n_param", "num_param",
     "seed", "set_seed", "watch", "profile", "describe", "info", "accuracy", "compute", "metric", "calc",
 )  # fmt: skip
+# Methods that data has: what they give is computed from their owner alone, or is cut off from it.
+_OF_DATA = frozenset(
+    {"to", "cuda", "cpu", "float", "half", "double", "long", "int", "bool", "bfloat16", "type", "clone", "contiguous"}
+    | {"view", "reshape", "flatten", "unsqueeze", "squeeze", "permute", "transpose", "size", "sum", "mean", "max", "min"}
+    | {"get", "items", "keys", "values", "pop", "copy", "append", "pin_memory", "repeat", "expand", "chunk", "split"}
+)
+_CUTTING = frozenset({"detach", "item", "numpy", "tolist", "argmax"})
 
 
 def call(machine: Machine, function: Value, call: Call) -> Value:
@@ -61,7 +68,10 @@ def call(machine: Machine, function: Value, call: Call) -> Value:
     if isinstance(function, Tensor):  # a method that has no entry of its own
         return machine.derived(function, *call.args, *call.kwargs.values())
     if isinstance(function, Unknown) or function is None:
-        return unknown(machine, text_of(function), call)
+        result = unknown(machine, text_of(function), call)
+        if isinstance(result, Unknown) and machine.grad_enabled is not False:
+            result.returned = _returns_a_graph(function, call)
+        return result
     defined = machine.get(function, "__call__")
     return unknown(machine, text_of(function), call) if isinstance(defined, Unknown) else machine.call_with(defined, call)
 
@@ -135,10 +145,24 @@ def unknown(machine: Machine, name: str, call: Call) -> Value:
     arguments = [*call.args, *call.kwargs.values()]
     if not is_harmless(name):
         escapes.escaped(machine, arguments, name)
-    tensors = [value for value in arguments if isinstance(value, Tensor) and not isinstance(value, Parameter)]
-    if tensors:
-        return machine.derived(*tensors)
-    return Unknown(f"{name.rpartition('.')[2]}({', '.join(text_of(value) for value in call.args[:3])})")
+    given = [value for value in arguments if isinstance(value, Tensor) and not isinstance(value, Parameter)]
+    if given:
+        return machine.derived(*given)
+    text = f"{name.rpartition('.')[2]}({', '.join(text_of(value) for value in call.args[:3])})"
+    made_from = [Unknown(), *arguments]
+    made_from[0].returned = any(isinstance(value, Module) for value in arguments)
+    return tensors.unseen(text, *made_from)
+
+
+def _returns_a_graph(function: Value, call: Call) -> bool:
+    """Whether the result of something unknown may have a graph: any object may be a network. Methods of tensors
+    and containers give no other than what they are called on.
+    """
+    last = text_of(function).rpartition(".")[2]
+    if last in _CUTTING:
+        return False
+    sources = [function, *call.args, *call.kwargs.values()]
+    return last not in _OF_DATA or tensors.may_have_graph(sources)
 
 
 def is_harmless(name: str) -> bool:

@@ -4,6 +4,7 @@ remembers that it did."""
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
@@ -80,9 +81,15 @@ def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, pre
         machine.recorder.uncertain_forward = True
     if isinstance(value, Unknown) and value.late:
         return _later(machine, test)
+    settings = {} if _compares(value) else _settings(machine, test)
+    assumed = machine.decisions.assumed
+    if settings and isinstance(value, Unknown) and _is_plain(value.hint):
+        if all(assumed.get(name, MISSING) is not MISSING for name in settings):
+            return bool(value.hint)  # what was decided on the setting before decides this, too
     text = text_of(value) if isinstance(value, Unknown) and value.text else _text(test)
     usual = _usual(value, test)
-    if prefer is not None and _refuses(around, not prefer):
+    demanded = prefer is not None and _refuses(around, not prefer)
+    if prefer is not None and demanded:
         default = prefer  # a default that the script refuses is none: everybody gives that option
     elif isinstance(value, Unknown) and value.hint is not MISSING:
         default = bool(value.hint) if _is_plain(value.hint) else usual
@@ -90,8 +97,48 @@ def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, pre
         default = usual if prefer is None else prefer
     location = machine.frame.file.location(test, machine.frame.name)
     equals, measures = (value.equals, value.measures) if isinstance(value, Unknown) else (None, "")
+    if equals is None and len(settings) == 1:
+        # Where this comes out against its default, the setting has another value, whichever it is.
+        equals = (next(iter(settings)), MISSING, None)
     weight = _weight(machine, around, prefer)
-    return machine.decisions.decide(text, default, location, weight, equals, measures, _text(test))
+    decide = machine.decisions.decide
+    return decide(text, default, location, weight, equals, measures, _text(test), demanded)
+
+
+def _compares(value: Value) -> bool:
+    """Whether the condition itself tells what a setting is, or is about its size."""
+    return isinstance(value, Unknown) and (value.equals is not None or bool(value.measures))
+
+
+def _settings(machine: Machine, test: ast.expr) -> dict[str, Value]:
+    """The unknown values that a condition is made of, by text, with their hints, where all of them have one."""
+    found: dict[str, Value] = {}
+    for part in _names(test):
+        value = machine.evaluate(part)
+        if isinstance(value, Unknown):
+            if value.late or not value.text or value.hint is MISSING:
+                return {}
+            found[value.text] = value.hint
+    return found
+
+
+def _names(node: ast.AST) -> Iterator[ast.expr]:
+    """The names and dotted names that are looked up in an expression, the outermost of each."""
+    if isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    if isinstance(inner, ast.Name) and isinstance(node, (ast.Name, ast.Attribute)):
+        yield node
+        return
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        yield from _names(node.func.value)  # the object of a method, not the method
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            yield from _names(argument)
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _names(child)
 
 
 def _refuses(around: ast.AST, side: bool) -> bool:

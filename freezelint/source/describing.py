@@ -17,4 +17,4 @@ def text_of(value: Value) -> str:
         return repr(value)[:60]
     if isinstance(value, Tensor):
         return value.text or "a tensor"
-    return type(value).__name__.lower()
+    return getattr(value, "text", "") or type(value).__name__.lower()  # a repetition has a text

@@ -66,6 +66,10 @@ def look_up(machine: Machine, name: str) -> Value:
         found = imports.resolved(machine, frame.globals, name)
         if found is not MISSING:
             return found
+    if imports.PENDING in frame.globals:
+        found = imports.find_starred(machine, frame.globals, name)
+        if found is not MISSING:
+            return found
     if machine.vocabulary.knows(f"builtins.{name}"):
         return _library(machine, f"builtins.{name}")
     for library in frame.globals.get("*", ()):

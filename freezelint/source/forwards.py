@@ -112,7 +112,19 @@ def _as_a_whole(machine: Machine, module: Module, arguments: list[Value]) -> Val
     whole = _Whole(machine)
     whole.run(module, flow, module.unused, module.calls)
     output = machine.derived(arguments, *whole.outputs, *whole.trained)
+    if _has_one_output(module):
+        for ran in whole.ran:
+            ran.outputs.append(output)
     return _uncertain(machine, output) if whole.open else output
+
+
+def _has_one_output(module: Module) -> bool:
+    """Whether a loss comes through every part that runs: of a bare model of transformers it may use a part, as of
+    a model with auxiliary outputs.
+    """
+    if module.library == "transformers":
+        return "For" in module.class_name
+    return not any("aux" in name.lower() for name in module.children)
 
 
 class _Whole:
@@ -123,6 +135,7 @@ class _Whole:
         self.trained: list[Parameter] = []
         self.outputs: list[Tensor] = []  # of modules of the script's inside
         self.open = False
+        self.ran: list[Ran] = []
         self._seen: set[int] = set()
 
     def run(
@@ -164,6 +177,8 @@ class _Whole:
         if not called:  # its parent uses its weights without calling it
             return self.run(child, flow, *inner)
         ran, first = _mark(machine, child)
+        if _flows(machine):
+            self.ran.append(ran)
         before = flow
         flow = self.run(child, flow, *inner)
         _note(machine, ran, first, [before], flow)
@@ -265,6 +280,8 @@ def _end(
     for tensor in results:
         if id(tensor) not in given and not isinstance(tensor, Parameter):
             tensor.module = module
+    if _flows(machine):
+        call[0].outputs += [tensor for tensor in results if id(tensor) not in given]
     flags = [tensor.requires_grad for tensor in inputs] + ([None] if _has_unknown(arguments) else [])
     out = any_of(tensor.requires_grad for tensor in results)
     _note(machine, *call, flags, None if isinstance(output, Unknown) and not out else out)

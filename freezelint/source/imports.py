@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from freezelint.source.values import MISSING, Deferred, Library, Namespace, Pend
 if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
     from freezelint.source.machine import Machine
+
+
+# Where a module keeps what is left of it.
+PENDING = "*pending"
 
 
 def import_(machine: Machine, node: ast.Import) -> None:
@@ -77,11 +82,12 @@ def _demanded(machine: Machine, pending: Pending, scope: Scope, name: str) -> Va
 
 def complete(machine: Machine, scope: Scope) -> None:
     """Run what is left of a module, for somebody who looks at all of its names."""
-    pending = next((value for value in scope.values() if isinstance(value, Pending)), None)
-    if pending is not None:
+    pending = scope.get(PENDING)
+    if isinstance(pending, Pending):
         _run(machine, pending, range(len(pending.outline.body)))
     for name in [name for name, value in scope.items() if isinstance(value, (Pending, Deferred))]:
-        resolved(machine, scope, name)
+        if name in scope and name != PENDING:
+            resolved(machine, scope, name)
 
 
 def _member(machine: Machine, module: Value, name: str) -> Value:
@@ -97,9 +103,13 @@ def _import_all(machine: Machine, module: Value) -> None:
     frame = machine.frame
     if isinstance(module, Namespace):
         exported = resolved(machine, module.scope, "__all__") if "__all__" in module.scope else None
-        names = exported if isinstance(exported, list) else [n for n in module.scope if not n.startswith("_")]
+        if module.pending is not None:
+            _run(machine, module.pending, module.pending.outline.stars)
+        names = exported if isinstance(exported, list) else [n for n in module.scope if n[:1] not in "_*"]
+        importing = frame.scope.get(PENDING)
+        own = importing.outline.bound if isinstance(importing, Pending) else ()
         for name in names:
-            if isinstance(name, str) and name in module.scope:
+            if isinstance(name, str) and name in module.scope and name not in own:
                 frame.scope[name] = Deferred(_of_module(module, name))
         frame.globals.setdefault("*", []).extend(module.scope.get("*", ()))
     elif isinstance(module, Library):
@@ -148,9 +158,49 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
     outline = outline_of(tree)
     pending = namespace.pending = Pending(namespace, outline)
     scope.update(dict.fromkeys(outline.bound, pending))
-    if outline.stars:
-        _run(machine, pending, outline.stars)
+    scope[PENDING] = pending
+    if outline.inner_stars:
+        _run(machine, pending, outline.inner_stars)
     return namespace
+
+
+def find_starred(machine: Machine, scope: Scope, name: str) -> Value:
+    """The value of a name that a module may have from a `from … import *`; MISSING where it has none. Only what
+    may define the name is opened.
+    """
+    pending = scope.get(PENDING)
+    if not isinstance(pending, Pending) or name in pending.missing:
+        return MISSING
+    for index in pending.outline.stars:
+        node = pending.outline.body[index]
+        if index in pending.done or not isinstance(node, ast.ImportFrom) or pending.namespace.file is None:
+            continue
+        file = machine.project.find(pending.namespace.file, node.module or "", node.level)
+        if file is None or _may_define(machine, file, name, set()):
+            _run(machine, pending, [index])
+            if name in scope:
+                return resolved(machine, scope, name)
+    pending.missing.add(name)
+    return MISSING
+
+
+# What an import of all names looks like, and a definition of a name that is one of Python's own, too.
+_STAR = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
+
+
+def _may_define(machine: Machine, file: SourceFile, name: str, met: set[str]) -> bool:
+    if file.path in met or len(met) > _MOST_MODULES:
+        return False
+    met.add(file.path)
+    if name in file.text:
+        builtin = machine.vocabulary.knows(f"builtins.{name}")
+        if not builtin or re.search(rf"^[ \t]*(?:(?:def|class)[ \t]+{name}\b|{name}[ \t]*=)", file.text, re.MULTILINE):
+            return True
+    for dots, module in _STAR.findall(file.text):
+        inner = machine.project.find(file, module, len(dots))
+        if inner is not None and _may_define(machine, inner, name, met):
+            return True
+    return False
 
 
 def repeat(machine: Machine, file: SourceFile, name: str, statements: Iterable[int]) -> None:
@@ -196,7 +246,7 @@ def _run(machine: Machine, pending: Pending, statements: Iterable[int]) -> None:
         machine.most_ticks = min(allowed, machine.whole_ticks)
 
 
-_MOST_MODULES = 200
+_MOST_MODULES = 100
 # Expressions and statements that one look into an imported module may evaluate, and what opening it counts.
 _MOST_TICKS = 10_000
 _TICKS_OF_A_MODULE = 30

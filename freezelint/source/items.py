@@ -81,7 +81,7 @@ def _of_unknown(machine: Machine, owner: Unknown, key: Value) -> Value:
             return Unknown(f"{owner.text}[{text_of(key)}]", found) if _plain(found) else found
     place = ("item", key if _plain(key) else text_of(key))
     if place not in owner.attributes:
-        owner.attributes[place] = Unknown(f"{owner.text}[{text_of(key)}]")
+        owner.attributes[place] = tensors.unseen(f"{owner.text}[{text_of(key)}]", owner)
     return owner.attributes[place]
 
 

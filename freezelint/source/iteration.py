@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import conditions
+from freezelint.source import conditions, tensors
 from freezelint.source.describing import text_of
 from freezelint.source.values import (
     Class,
@@ -118,7 +118,8 @@ def _consume(machine: Machine, value: Items, consumer: str) -> Iterator[Value]:
         value.yielded = True
         value.of_parameters = value.of_parameters or isinstance(element, (Parameter, Module))
         yield element
-    value.exhausted = value.exhausted or machine.location()
+    if value.exhausted is None:
+        value.exhausted, value.consumer = machine.location(), consumer
 
 
 def _children(machine: Machine, module: Module, consumer: str) -> Iterator[Value]:
@@ -141,7 +142,8 @@ def _defined(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
             return
     if value is None or isinstance(value, (int, float, Optimizer)):
         return
-    yield from _some(machine, (Unknown(f"{text_of(value)}[{position}]") for position in range(_EARLY)))
+    unseen = (tensors.unseen(f"{text_of(value)}[{position}]", value) for position in range(_EARLY))
+    yield from _some(machine, unseen)
 
 
 def _some(machine: Machine, values: Iterator[Value], *, usual: bool = False) -> Iterator[Value]:

@@ -14,10 +14,10 @@ from freezelint.source.paths import Decision
 from freezelint.source.reader import Reading, Run
 
 _LONGEST = 60
-_SIDE = r"[\w.]+(\[[^\[\]]{1,30}\])*|'[^']*'|-?[\d.e-]+"
+_SIDE = r"[\w.]+(\['[^']{1,30}'\])*|'[^']*'|-?[\d.e-]+"
 _PLAIN = re.compile(rf"({_SIDE})( (==|!=|<|<=|>|>=|in|is|is not|not in) ({_SIDE}))?")
 _PLUMBING = re.compile(
-    r"\brank|_rank|world_size|distributed|is_main_process|cuda|\bmps\b|\bgpu|device|print_freq|log_freq|log_interval|"
+    r"\brank|_rank|world_size|distributed|is_main_process|sync_gradients|cuda|\bmps\b|\bgpu|device|print_freq|log_freq|log_interval|"
     r"log_every|print_every|verbose|debug|exists\(|isfile\(|isdir\(|is_dir\(|is_file\(|wandb|tensorboard|logger|\bseed"
 )
 
@@ -56,7 +56,7 @@ def _told(
 ) -> Finding:
     """The finding, with the conditions without which it is not so."""
     decisive = [decision for decision in run.decisions if _decides(decision, run, judged, key)]
-    conditions = list(dict.fromkeys(_worded(decision) for decision in decisive if is_told(decision)))
+    conditions = list(dict.fromkeys(_worded(decision) for decision in _telling(decisive)))
     if not conditions:
         return finding
     told = " and ".join(conditions[:2])
@@ -68,14 +68,16 @@ def _decides(
     decision: Decision, run: Run, judged: Sequence[tuple[Run, dict[_Key, Finding]]], key: _Key
 ) -> bool:
     """Whether every path that shows the finding takes this side, and one that differs from this path in nothing
-    else does not show it.
+    else, or that this path came from by turning it, does not show it.
     """
     against = False
     for other, findings in judged:
         taken = next((d.taken for d in other.decisions if d.condition == decision.condition), None)
         if key in findings and taken is not decision.taken:
             return False
-        only = other.forced ^ run.forced == {decision.condition}
+        condition = decision.condition
+        only = other.forced ^ run.forced == {condition}
+        only = only or (other.forced < run.forced and condition in run.forced - other.forced)
         if key not in findings and taken is (not decision.taken) and only:
             against = True
     return against
@@ -87,11 +89,24 @@ def _worded(decision: Decision) -> str:
     return f"`{told}`" if decision.taken else f"not `{told}`"
 
 
-def is_told(decision: Decision) -> bool:
-    """Whether a condition says something to a reader of findings: not what depends on the machine or the counter
-    of a loop, nor what only decides on reports.
+def _telling(decisions: Sequence[Decision]) -> list[Decision]:
+    """The decisions that are worth telling. Where one tells what a setting is, what it is not goes without
+    saying.
     """
-    counts = decision.condition[:1].isdigit()
+    told = [decision for decision in decisions if _is_telling(decision)]
+    settled = {d.equals[0] for d in told if _settles(d) and d.equals}
+    return [d for d in told if _settles(d) or d.equals is None or d.equals[0] not in settled]
+
+
+def _settles(decision: Decision) -> bool:
+    return decision.equals is not None and decision.taken is decision.equals[2]
+
+
+def _is_telling(decision: Decision) -> bool:
+    """Whether a condition says something to a reader of findings: not what depends on the machine or the counter
+    of a loop, nor what only decides on reports, nor what every run that does not give up has.
+    """
+    counts = decision.condition[:1].isdigit() or decision.demanded
     return not counts and not _PLUMBING.search(f"{decision.condition} {decision.source}".lower())
 
 

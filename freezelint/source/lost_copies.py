@@ -22,9 +22,11 @@ def remember(copied: Parameter, original: Parameter, ticks: int) -> None:
     copied.attributes[ORIGINAL] = (original, ticks)
 
 
-def lost(machine: Machine, node: ast.Expr, call: ast.Call, frozen: list[Parameter], ticks: int) -> None:
-    """A call froze these parameters; where they are copies made by it, and nothing holds them now, it froze
-    nothing. `ticks` is when it began.
+def lost(
+    machine: Machine, node: ast.Expr, call: ast.Call, value: Value, frozen: list[Parameter], ticks: int
+) -> None:
+    """A call froze these parameters; where they are copies made by it and returned, and nothing holds them now, it
+    froze nothing. Copies that it does not return it had a use for itself. `ticks` is when it began.
     """
     originals: dict[int, Parameter] = {}
     for parameter in frozen:
@@ -34,7 +36,10 @@ def lost(machine: Machine, node: ast.Expr, call: ast.Call, frozen: list[Paramete
         originals[id(original)] = original
     called = resolved.value(machine, call.func)
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    if not originals or isinstance(called, Unknown) or _is_held(machine, {id(one) for one in frozen}):
+    copies = {id(one) for one in frozen}
+    if not originals or isinstance(called, Unknown) or not _leads_to([value], copies):
+        return
+    if _is_held(machine, copies):
         return
     misses.record(machine, "object-copy", node, parameters=list(originals.values()), certain=True, name=name)
 
@@ -49,6 +54,12 @@ def _is_held(machine: Machine, wanted: set[int]) -> bool:
         pending.extend(namespace.scope.values())
     for optimizer in machine.recorder.optimizers:
         pending.extend(optimizer.groups)
+    return _leads_to(pending, wanted)
+
+
+def _leads_to(values: list[Value], wanted: set[int]) -> bool:
+    """Whether one of these values holds one of these parameters; True where there is too much to look through."""
+    pending = list(values)
     seen: set[int] = set()
     while pending:
         value = pending.pop()

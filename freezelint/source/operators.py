@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from freezelint.source import tensors
 from freezelint.source.describing import text_of
 from freezelint.source.packages import is_installed
 from freezelint.source.thresholds import measured
@@ -85,7 +86,9 @@ def binary(machine: Machine, op: ast.operator, left: Value, right: Value) -> Val
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         late = any(isinstance(part, Unknown) and part.late for part in (left, right))
         text = f"{text_of(left)} {sign} {text_of(right)}"
-        return Unknown(text, _hinted(compute, left, right), late=late)
+        result = tensors.unseen(text, left, right, late=late)
+        result.hint = _hinted(compute, left, right)
+        return result
     if hasattr(left, "cls") and left.cls is not None:
         defined = machine.get(left, special)
         if not isinstance(defined, Unknown):
@@ -198,7 +201,9 @@ def unary(machine: Machine, op: ast.unaryop, value: Value) -> Value:
         return machine.derived(value)
     if isinstance(value, Unknown):
         hint = MISSING if value.hint is MISSING else _negated(op, value.hint)
-        return Unknown(f"-{value.text}", hint, late=value.late)
+        opposite = tensors.unseen(f"-{value.text}", value, late=value.late)
+        opposite.hint = hint
+        return opposite
     result = _negated(op, value)
     return Unknown() if result is MISSING else result
 

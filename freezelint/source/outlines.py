@@ -25,7 +25,8 @@ class Outline:
     body: list[ast.stmt]
     makes: dict[str, list[int]] = field(default_factory=dict)
     bound: dict[str, None] = field(default_factory=dict)
-    stars: list[int] = field(default_factory=list)  # `from … import *`, which may bind anything
+    stars: list[int] = field(default_factory=list)  # `from … import *`, each of which may bind anything
+    inner_stars: list[int] = field(default_factory=list)  # statements with such an import inside
     needs: dict[int, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
@@ -70,7 +71,7 @@ def _enter(outline: Outline, index: int, statement: ast.stmt) -> None:
     for name in dict.fromkeys((*seen.bound, *seen.touched)):
         outline.makes.setdefault(name, []).append(index)
     if seen.star:
-        outline.stars.append(index)
+        (outline.stars if isinstance(statement, ast.ImportFrom) else outline.inner_stars).append(index)
 
 
 class _Seen:

@@ -33,9 +33,10 @@ class Decision:
     taken: bool
     location: Location | None
     weight: int
-    equals: tuple[str, Any, bool] | None = None  # see `Unknown.equals`
+    equals: tuple[str, Any, bool | None] | None = None  # see `Unknown.equals`
     measures: str = ""  # see `Unknown.measures`
     source: str = ""  # the condition as the script writes it
+    demanded: bool = False  # on the other side the script gives up
 
 
 @dataclass
@@ -59,15 +60,17 @@ class Decisions:
         default: bool,
         location: Location | None,
         weight: int,
-        equals: tuple[str, Any, bool] | None = None,
+        equals: tuple[str, Any, bool | None] | None = None,
         measures: str = "",
         source: str = "",
+        demanded: bool = False,
     ) -> bool:
         """The side to take; the same condition is always decided alike."""
         known = self.taken.get(condition)
         if known is None:
             side = self.forced.get(condition, default)
-            known = self.taken[condition] = Decision(condition, side, location, weight, equals, measures, source)
+            known = Decision(condition, side, location, weight, equals, measures, source, demanded)
+            self.taken[condition] = known
             if equals is not None and side is equals[2]:
                 self.assumed[equals[0]] = equals[1]
         elif weight > known.weight:

@@ -248,7 +248,9 @@ class Project:
             return any(path.is_relative_to(root) for root in self._roots)
         if self._limits is None:
             limits = (*self._roots, project_root(directory), self._top_package(directory), directory)
-            self._limits = tuple(str(limit) for limit in limits if limit is not None)
+            # Who checks libraries where they are installed has them for a project, but not their neighbours.
+            known = [limit for limit in limits if limit is not None and limit.name not in _INSTALLED]
+            self._limits = tuple(map(str, known))
         around = next((limit for limit in self._limits if _lies_in(str(path), limit)), None)
         if around is None:
             return False

@@ -9,9 +9,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from freezelint.evidence import EventKind, Location, Step
-from freezelint.source import bare_statements, claims, misses, no_effects, open_ends, rates, snapshot, stepping
+from freezelint.source import (
+    bare_statements,
+    claims,
+    misses,
+    no_effects,
+    open_ends,
+    rates,
+    snapshot,
+    stepping,
+)
 from freezelint.source.surroundings import context_here
 from freezelint.source.values import Items, Module, Optimizer, Parameter, Schedule, Tensor, Value
+from freezelint.wording import line
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -133,7 +143,10 @@ class Recorder:
     def iterator_exhausted(self, items: Items, consumer: str) -> None:
         """A spent iterator of parameters was handed to something that expects elements."""
         if items.made is not None and consumer:
-            self.event("iterator-exhausted", name=consumer, value=items.name)
+            here = self._machine.location()
+            where = f" ({line(items.exhausted, here)})" if items.exhausted else ""
+            by = f"{items.consumer}{where}" if items.consumer else ""
+            self.event("iterator-exhausted", name=consumer, value=by)
 
     # -- optimizers ---------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from freezelint.evidence import (
 from freezelint.inferring import infer_containers
 from freezelint.source import stepping
 from freezelint.source.rates import number
-from freezelint.source.tensors import leaves
+from freezelint.source.tensors import graph, leaves
 from freezelint.source.values import Module, Optimizer, Parameter, Tensor, Value
 
 if TYPE_CHECKING:
@@ -205,6 +205,10 @@ class Stock:
             reached = [leaf for leaf in leaves(loss) if isinstance(leaf, Parameter)]
             forced = loss.leaf and loss.requires_grad is True and not loss.parents
             self.loss_reaches_nothing = True if forced else (False if reached else None)
+            behind = {id(one) for one in graph(loss)}
+            for module in (module for root in self.roots() for _, module in root.walk()):
+                if module.ran is not None and any(id(one) in behind for one in module.ran.outputs):
+                    module.ran.reached_by_backward = True
         else:
             self.loss_reaches_nothing = None
 
@@ -265,6 +269,7 @@ class Stock:
                 statistics_moved=_statistics_moved(module),
                 conditional_cut=ran.conditional_cut,
                 cut_by_checkpoint=ran.cut_by_checkpoint,
+                reached_by_backward=True if ran.reached_by_backward else None,
             )
         infer_containers(states)
         return states

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.source.signals import RaisedSignal
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def derived(machine: Machine, *values: Value, text: str = "") -> Tensor:
     """The tensor computed from these values, as grad mode has it."""
     parents = tuple(dict.fromkeys(tensors_in(values)))
-    requires: bool | None = any_of(parent.requires_grad for parent in parents)
+    flags = [parent.requires_grad for parent in parents]
+    requires = any_of([*flags, None] if may_have_graph(values) else flags)
     if machine.grad_enabled is False:
         cut = "no_grad" if requires is not False else ""
         behind = next((p for p in parents if p.requires_grad is not False or p.behind is not None), None)
@@ -26,6 +27,26 @@ def derived(machine: Machine, *values: Value, text: str = "") -> Tensor:
     if requires is False:
         behind = next((parent.behind for parent in parents if parent.behind is not None), None)
     return Tensor(parents if requires is not False else (), requires, text=text, behind=behind)
+
+
+def may_have_graph(values: Iterable[Value], depth: int = 3) -> bool:
+    """Whether one of these unknown values, or one inside plain containers, may be the output of a network."""
+    for value in values:
+        if isinstance(value, Unknown):
+            if value.returned:
+                return True
+        elif depth and isinstance(value, (list, tuple, set, dict)):
+            inner = list(value.values() if isinstance(value, dict) else value)[:200]
+            if may_have_graph(inner, depth - 1):
+                return True
+    return False
+
+
+def unseen(text: str, *sources: Value, late: bool = False) -> Unknown:
+    """What is computed from these values, of which nobody knows one."""
+    value = Unknown(text, late=late)
+    value.returned = may_have_graph(sources)
+    return value
 
 
 def any_of(flags: Iterable[bool | None]) -> bool | None:
@@ -75,18 +96,20 @@ def detached(machine: Machine, tensor: Tensor, how: str) -> Tensor:
 
 def leaves(tensor: Tensor) -> list[Tensor]:
     """The tensors at the ends of the graph behind this one: parameters and inputs that require grad."""
-    found: dict[int, Tensor] = {}
+    ends = (one for one in graph(tensor) if isinstance(one, Parameter) or one.leaf)
+    return [one for one in ends if isinstance(one, Parameter) or one.requires_grad is not False]
+
+
+def graph(tensor: Tensor) -> Iterator[Tensor]:
+    """The tensor and all that are behind it in the graph, each once."""
     seen: set[int] = set()
     pending = [tensor]
     while pending:
         current = pending.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        if isinstance(current, Parameter) or (current.leaf and current.requires_grad is not False):
-            found[id(current)] = current
-        pending.extend(current.parents)
-    return list(found.values())
+        if id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            pending.extend(current.parents)
 
 
 def backward(machine: Machine, loss: Value) -> None:

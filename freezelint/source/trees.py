@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from freezelint.evidence import Origin
 from freezelint.source.architectures import Architecture, Node
 from freezelint.source.operators import known
+from freezelint.source.reshaped import Reshaped
 from freezelint.source.values import MISSING, Library, Module, NormSettings, Parameter, Value
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def grow(machine: Machine, architecture: Architecture, origin: Origin) -> Module:
     """A module of this architecture, all of whose weights come from there."""
-    root = _module(machine, architecture.root, origin)
+    root = module_of(machine, architecture.root, origin)
     for path, first in architecture.repeated:
         owner, _, name = path.rpartition(".")
         place = at(root, owner)
@@ -29,11 +30,45 @@ def grow(machine: Machine, architecture: Architecture, origin: Origin) -> Module
     return root
 
 
+def grow_reshaped(machine: Machine, wanted: Reshaped, origin: Origin) -> Module:
+    """A module of an architecture under other settings: what they make unknown is unknown in it."""
+    root = grow(machine, wanted.architecture, origin)
+    for path in wanted.lists:
+        layers = at(root, path)
+        if layers is not None:
+            layers.children.clear()
+            layers.open, layers.role = True, "container"
+            layers.attributes["origin"] = origin
+    if wanted.lists:
+        root.calls = ()
+    if wanted.sized:
+        _forget_sizes(root, set(wanted.architecture.labelled), wanted.architecture.classes)
+    if wanted.dropping:
+        for _, module in root.walk():
+            module.dropout = None
+    return root
+
+
+def _forget_sizes(root: Module, labelled: set[str], classes: int | None) -> None:
+    """Shapes are unknown, but for the number of classes."""
+    for path, module in root.walk():
+        for parameter in module.parameters.values():
+            if parameter is not None:
+                parameter.dims = (None,) * len(parameter.dims)
+                if path in labelled and classes is not None:
+                    parameter.dims = (classes, *parameter.dims[1:])
+        sizes = [name for name, value in module.attributes.items() if isinstance(value, int)]
+        for name in sizes:
+            if path not in labelled or module.attributes[name] != classes:
+                del module.attributes[name]
+
+
 def _cost(root: Module) -> int:
     return sum(1 for _ in root.walk())
 
 
-def _module(machine: Machine, node: Node, origin: Origin) -> Module:
+def module_of(machine: Machine, node: Node, origin: Origin) -> Module:
+    """The module that a node describes, with everything below it."""
     built = machine.location()
     module = Module(
         node.class_name,
@@ -55,7 +90,7 @@ def _module(machine: Machine, node: Node, origin: Origin) -> Module:
         )
     module.attributes.update(node.attributes)
     for name, child in node.children:
-        module.children[name] = _module(machine, child, origin)
+        module.children[name] = module_of(machine, child, origin)
     return module
 
 
@@ -92,7 +127,9 @@ def mark_at(root: Module, paths: tuple[str, ...], origin: Origin) -> None:
 def count_asked(value: Value) -> int | None:
     """A number of classes, where it is known."""
     count = known(value)
-    return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 1_000_000 else None
+    return (
+        count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 1_000_000 else None
+    )
 
 
 def origin_asked(machine: Machine, value: Value) -> Origin:

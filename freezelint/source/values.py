@@ -42,7 +42,7 @@ class Unknown:
     stand for all later ones. Attributes and items are kept, so that the same expression is the same value.
     """
 
-    __slots__ = ("attributes", "choices", "equals", "hint", "late", "measures", "text")
+    __slots__ = ("attributes", "choices", "equals", "hint", "late", "measures", "returned", "text")
 
     def __init__(self, text: str = "", hint: Value = MISSING, *, late: bool = False) -> None:
         self.text = text[:120]
@@ -50,11 +50,13 @@ class Unknown:
         self.late = late
         self.attributes: dict[Any, Value] = {}
         # Of a comparison: the text of what is compared, with which constant, and whether for equality.
-        self.equals: tuple[str, Value, bool] | None = None
+        self.equals: tuple[str, Value, bool | None] | None = None
         # Of a comparison by size with a number: the text of what is compared.
         self.measures = ""
         # Of an option that takes several words: what each of them may be.
         self.choices: tuple[Value, ...] = ()
+        # What something unknown returned, or what is computed from that: it may have a graph that nobody sees.
+        self.returned = False
 
     def __repr__(self) -> str:
         return f"<{self.text}>"
@@ -94,12 +96,13 @@ class Deferred:
 @dataclass(eq=False)
 class Pending:
     """Stands for the names of an imported module whose statements nobody has needed so far; `done` are those
-    that ran.
+    that ran, `missing` names that no `from … import *` of it binds.
     """
 
     namespace: Namespace
     outline: Outline
     done: set[int] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -245,6 +248,7 @@ class Items:
     made: Location | None = None
     name: str = ""
     exhausted: Location | None = None
+    consumer: str = ""  # what used it up
     yielded: bool = False
     more: list[bool] = field(default_factory=list)  # not empty where there may be elements that nobody knows
 
@@ -321,6 +325,8 @@ class Ran:
     output_requires_grad: bool | None = None
     conditional_cut: bool = False
     cut_by_checkpoint: bool | None = None
+    outputs: list[Tensor] = field(default_factory=list)  # of calls with gradients
+    reached_by_backward: bool = False
 
 
 @dataclass(eq=False)

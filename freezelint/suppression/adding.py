@@ -83,9 +83,10 @@ def _line(finding: Finding, texts: Texts) -> int | None:
     backslash goes on at its end.
     """
     where = finding.location
-    comments = comments_of(texts.lines(where.path, where.cell), where.cell, look=True)
-    for line in (where.line, comments.ends.get(where.line)):
-        if line in comments.open_lines:
+    lines = texts.lines(where.path, where.cell)
+    comments = comments_of(lines, where.cell, look=True)
+    for line in (where.line, comments.ends.get(where.line, where.line)):
+        if line in comments.open_lines and line <= len(lines):
             return line
     return None
 

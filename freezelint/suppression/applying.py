@@ -21,8 +21,8 @@ _Key = tuple[str, int | None, int, int]
 
 @dataclass(frozen=True)
 class Read:
-    """A file that was read to its end and says something about suppressing. `alone` where code that uses it may
-    not have been read: what is wrong in its functions then shows only elsewhere.
+    """A file that was read to its end and says something about suppressing. `alone` where code that uses it
+    may not have been read: what is wrong in its functions then shows only elsewhere.
     """
 
     path: str
@@ -37,7 +37,9 @@ class Suppressed:
     suppressed: tuple[Finding, ...] = ()
 
 
-def suppress(findings: Sequence[Finding], texts: Texts, read: Iterable[Read], rules: Sequence[Rule]) -> Suppressed:
+def suppress(
+    findings: Sequence[Finding], texts: Texts, read: Iterable[Read], rules: Sequence[Rule]
+) -> Suppressed:
     """Apply the comments. Those that suppress nothing are told only for files in `read`: elsewhere it is not
     known what they would have suppressed.
     """
@@ -52,7 +54,8 @@ def suppress(findings: Sequence[Finding], texts: Texts, read: Iterable[Read], ru
     known = {rule.code: rule for rule in rules}
     traces = [_idle(each, comments, used, known, texts) for each in read]
     found = judge(
-        [trace for trace in traces if trace.idle_suppressions], [rule for rule in rules if rule.code == UNUSED]
+        [trace for trace in traces if trace.idle_suppressions],
+        [rule for rule in rules if rule.code == UNUSED],
     )
     told = [finding for finding in found if not any(comments.holding(finding))]
     everything = sorted([*kept, *told], key=lambda finding: finding.sort_key)
@@ -84,8 +87,8 @@ class _All:
 
 
 def comments_of(lines: list[str], cell: int | None = None, *, look: bool = False) -> Comments:
-    """The comments in these lines; in a notebook's cell without what is IPython's. Where there can be none, the
-    lines are read only to `look` at the statements.
+    """The comments in these lines; in a notebook's cell without what is IPython's. Where there can be none,
+    the lines are read only to `look` at the statements.
     """
     if not look and not may_suppress(lines):
         return Comments()
@@ -114,7 +117,12 @@ def _idle(
         for suppression in comments.of(read.path, cell).all():
             key = _key(read.path, cell, suppression)
             where = Location(
-                read.path, suppression.line, suppression.column, suppression.line, suppression.end_column, cell=cell
+                read.path,
+                suppression.line,
+                suppression.column,
+                suppression.line,
+                suppression.end_column,
+                cell=cell,
             )
             inside = read.alone and bool(texts.enclosing(where))
             for code in suppression.own:
@@ -127,8 +135,8 @@ def _idle(
 
 
 def _shows(suppression: Suppression, meant: Sequence[Rule]) -> bool:
-    """Whether it would be known if the comment suppressed anything. What only the live audit sees may have been
-    seen there; and a whole file is exempted for good.
+    """Whether it would be known if the comment suppressed anything. What only the live audit sees may have
+    been seen there; and a whole file is exempted for good.
     """
     if suppression.whole_file:
         return False

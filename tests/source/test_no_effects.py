@@ -23,6 +23,7 @@ def found(text: str) -> list[str]:
         "def freeze(model):\n    for p in model.parameters():\n        p.requires_grad = False",
         "def freeze(model):\n    for p in model.parameters():\n        p.regularised = False",
         "def build(make):\n    return make(require_grad=False)",
+        "import torch\ntorch.Tensor._make_subclass(torch.Tensor, torch.ones(2), require_grad=False)",
     ],
 )
 def test_silent_for_what_may_be_anything(text: str) -> None:

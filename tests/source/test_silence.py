@@ -678,6 +678,31 @@ def test_an_architecture_that_nobody_knows() -> None:
     """)
 
 
+@pytest.mark.parametrize(
+    "output",
+    ["self.policy(batch).logits", "self.policy(batch)[0].flatten(1)", "-self.policy.score(batch).to(device)"],
+)
+def test_a_loss_that_mixes_what_is_frozen_with_what_nobody_knows(output: str) -> None:
+    """All that is known of the learner is frozen; what it was given is a network, and it learns."""
+    found = reading(f"""
+        class Learner(nn.Module):
+            def __init__(self, policy):
+                super().__init__()
+                self.policy = policy
+                self.weights = nn.Parameter(torch.linspace(0, 1, 5), requires_grad=False)
+                self.optimizer = torch.optim.Adam(policy.parameters(), lr=1e-3)
+
+            def update(self, batch):
+                loss = (self.weights * {output}).mean() - F.mse_loss(self.weights, {output})
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+    """)
+    assert told(found) == []
+    last = [runs[0].trace for runs in found.entries][-1]
+    assert last.events_of("backward") and last.steps
+
+
 def test_frozen_flags_in_a_script_that_only_evaluates() -> None:
     found = reading("""
         model = torchvision.models.resnet18(weights="DEFAULT")

@@ -8,7 +8,7 @@ from freezelint.evidence import Event, Trace
 from freezelint.facts import subjects
 from freezelint.facts.flags import was_missed
 from freezelint.finding import Fault
-from freezelint.wording import parameters_named
+from freezelint.wording import agree, parameters_named
 
 _NAMES = ("requires_grad", "requires_grad_")
 
@@ -37,7 +37,8 @@ def _judged(trace: Trace, events: list[Event]) -> Iterator[Fault]:
         return
     wanted = first.value if first.value in ("True", "False") else "…"
     named = parameters_named(trace, list(missed)) if missed else "its parameters"
-    outcome = {"True": f"{named} stay frozen", "False": f"{named} stay trainable"}.get(
+    stay = agree(len(missed), "stays", "stay")
+    outcome = {"True": f"{named} {stay} frozen", "False": f"{named} {stay} trainable"}.get(
         first.value, f"the flags of {named} stay as they were"
     )
     what = (

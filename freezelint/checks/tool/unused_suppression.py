@@ -25,7 +25,9 @@ def _told(together: Sequence[IdleSuppression]) -> str:
     unused = [idle.code for idle in together if idle.known]
     told = []
     if unused:
-        told.append(f"it suppresses nothing: {listing(unused)} {agree(len(unused), 'is', 'are')} not found here")
+        told.append(
+            f"it suppresses nothing: {listing(unused)} {agree(len(unused), 'is', 'are')} not found here"
+        )
     if unknown:
         told.append(f"there is no rule {listing(unknown)}")
     what = agree(len(together), "the code", "these codes")

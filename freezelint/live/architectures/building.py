@@ -34,10 +34,13 @@ def on_meta(construct: Callable[[], nn.Module]) -> nn.Module:
     """The model without memory."""
     try:
         with torch.device("meta"):
-            return construct()
+            model = construct()
     except (NotImplementedError, RuntimeError):
         with torch.device("meta"), _NumbersOnProcessor():
-            return construct().to("meta")
+            model = construct()
+    # Old ways to make a tensor take no notice of the device.
+    stray = any(parameter.device.type != "meta" for parameter in model.parameters())
+    return model.to("meta") if stray else model
 
 
 # How a size follows the number of classes: [path of the parameter or attribute, axis or None, factor, offset]
@@ -136,23 +139,30 @@ def _shape(model: nn.Module) -> tuple[str, ...]:
 
 
 class _Answers(TorchFunctionMode):
-    """Answers no, or nought, to questions about values that are not there: is there padding, is a token
-    global, is any position beyond the end?
+    """Answers no, or nought, to questions about values that are not there: is there padding, how long is the
+    longest text?
     """
 
+    def __init__(self, questions: dict[Any, Any]) -> None:
+        super().__init__()
+        self._questions = questions
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in _QUESTIONS and isinstance(args[0], torch.Tensor) and args[0].is_meta:
-            return _QUESTIONS[func]
+        if func in self._questions and isinstance(args[0], torch.Tensor) and args[0].is_meta:
+            return self._questions[func]
         return func(*args, **(kwargs or {}))
 
 
-_QUESTIONS: dict[Any, Any] = {
+_ABOUT_PADDING: dict[Any, Any] = {
     torch.Tensor.__bool__: False,
     torch.Tensor.__contains__: False,
+    torch.equal: False,
+}
+_ABOUT_VALUES: dict[Any, Any] = {
+    **_ABOUT_PADDING,
     torch.Tensor.item: 0,
     torch.Tensor.__int__: 0,
     torch.Tensor.__index__: 0,
-    torch.equal: False,
 }
 
 
@@ -160,9 +170,17 @@ def run(model: nn.Module, loss: Callable[[nn.Module], torch.Tensor]) -> Ran | No
     """See `stepping.step`. What a model makes without asking for a device is a number where that helps."""
     ran = step(model, loss)
     if ran is None:
-        with _Answers():
+        with _Answers(_ABOUT_PADDING):
             ran = step(model, loss)
     if ran is None:
-        with torch.device("meta"), _Answers():
-            ran = step(model, loss)
+        with _Answers(_ABOUT_VALUES):
+            ran = _without_unused(step(model, loss))
+    if ran is None:
+        with torch.device("meta"), _Answers(_ABOUT_VALUES):
+            ran = _without_unused(step(model, loss))
     return ran
+
+
+def _without_unused(ran: Ran | None) -> Ran | None:
+    """With other values other parts might have been used."""
+    return None if ran is None else Ran(ran.called, [])

@@ -17,31 +17,31 @@ _LABELLED_BY_ROW = (
     *("MultipleChoice", "NextSentencePrediction", "XVector"),
 )
 _RANDOMLY_SKIPPED = ("layerdrop", "encoder_layerdrop", "decoder_layerdrop")
-# Of an output without a loss, what a loss would be computed from; a bare model is used whole.
-_PREDICTIONS = ("logits", "pred_boxes", "pred_masks", "predicted_depth", "reconstruction", "embeds")
 
 
 def loss_of(name: str) -> Callable[[nn.Module], torch.Tensor]:
-    """A loss for one step of this model: its own where it has one, else of its predictions."""
+    """A loss for one step of a model of this class. Whatever it gives out counts as used."""
 
     def loss(model: nn.Module) -> torch.Tensor:
         made = _Inputs(model, name)
         inputs = made.inputs()
-        for module in model.modules():
-            for attribute in _RANDOMLY_SKIPPED:
-                if attribute in vars(module):
-                    setattr(module, attribute, 0.0)
-        model.config.apply_spec_augment = False  # type: ignore[union-attr]
+        _keep_every_layer(model)
         try:
-            output = model(**inputs, **made.labels())
-            if isinstance(output.get("loss"), torch.Tensor):
-                return output["loss"]  # type: ignore[no-any-return]
+            return total(model(**inputs, **made.labels()))
         except Exception:  # not every loss can be computed without numbers
-            output = model(**inputs)
-        predictions = {key: value for key, value in output.items() if key.endswith(_PREDICTIONS)}
-        return total(predictions or output)
+            return total(model(**inputs))
 
     return loss
+
+
+def _keep_every_layer(model: nn.Module) -> None:
+    for module in model.modules():
+        for holder in (module, getattr(module, "config", None)):
+            for name in _RANDOMLY_SKIPPED:
+                if name in getattr(holder, "__dict__", {}):
+                    setattr(holder, name, 0.0)
+            if hasattr(holder, "apply_spec_augment"):
+                holder.apply_spec_augment = False  # type: ignore[union-attr]
 
 
 class _Inputs:

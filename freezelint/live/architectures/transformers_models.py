@@ -24,6 +24,7 @@ from freezelint.live.architectures.storing import Library
 from freezelint.live.architectures.transformers_inputs import loss_of
 from freezelint.live.hermetic import checkpoints as hermetic
 
+_PROMPTED = ("sam",)  # which parts are used depends on which of many inputs are given
 _LARGEST_WITH_NUMBERS = 150_000_000  # parameters
 # Whose checkpoints are what their names say; of a copy the head is not known.
 _ACCOUNTS = (
@@ -110,7 +111,12 @@ class _Builder:
         ran = self._observations.ran(
             model, lambda: run(model, loss_of(name)) or self._with_numbers(name, labels, model)
         )
-        return {**record, **({} if ran is None else {"ran": compact(model, ran)})}, model
+        if ran is None:
+            return record, model
+        told = compact(model, ran)
+        if self._family.type in _PROMPTED:
+            told.pop("unused", None)
+        return {**record, "ran": told}, model
 
     def _model(self, name: str, labels: int) -> nn.Module:
         cls = getattr(transformers, name)
@@ -180,7 +186,8 @@ def _add(
         table = Table(library.classes)
         records = _records(_Builder(family, sizes, observations), family, table, variants)
         known.update(name.partition("/")[0] for name in records if name != "heads")
-        library.add(group, table.texts, records)
+        if known:
+            library.add(group, table.texts, records)
     names["types"][family.type] = {
         "stored": family.entry["architecture"],
         "tasks": {task: name for task, name in family.tasks.items() if name in known},
@@ -200,11 +207,8 @@ def _records(
             if built is not None:
                 records[_key(name, labels)], models[name] = built
         for stored in (stored for stored, own in variants if own == labels):
-            heads[_key(stored, labels)] = {
-                name: lacking
-                for name, model in models.items()
-                if (lacking := _lacking(model, models[stored]))
-            }
+            lacking = {name: _lacking(model, models[stored]) for name, model in models.items()}
+            heads[_key(stored, labels)] = {name: paths for name, paths in lacking.items() if paths != []}
     return {**records, "heads": heads}
 
 
@@ -212,25 +216,25 @@ def _key(name: str, labels: int) -> str:
     return f"{name}/{labels}" if labels else name
 
 
-def _lacking(model: nn.Module, stored: nn.Module) -> list[str]:
-    """Modules that a checkpoint of `stored` does not hold; a tied parameter is held under any of its
-    names.
+def _lacking(model: nn.Module, stored: nn.Module) -> list[str] | None:
+    """Modules that a checkpoint of `stored` does not hold; a tied parameter is held under any of its names.
+    None where most of the model seems to be missing: loading renames what is stored.
     """
-    prefix = f"{stored.base_model_prefix}."
-    held = {
-        name.removeprefix(prefix): parameter.shape
-        for name, parameter in stored.named_parameters(remove_duplicate=False)
-    }
+    inner, own = f"{stored.base_model_prefix}.", f"{model.base_model_prefix}."
+    full = {name for name, _ in stored.named_parameters(remove_duplicate=False)}
+    held = full | {name.removeprefix(inner) for name in full}
     by_tensor: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         by_tensor.setdefault(id(parameter), []).append(name)
-    own = f"{model.base_model_prefix}."
     missing = {
         name
-        for aliases in by_tensor.values()
-        if all(alias.removeprefix(own) not in held and alias not in held for alias in aliases)
-        for name in aliases
+        for names in by_tensor.values()
+        if not any({name, name.removeprefix(own), own + name} & held for name in names)
+        for name in names
     }
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    if 2 * sum(size for name, size in sizes.items() if name in missing) > sum(sizes.values()):
+        return None
     return outermost(model, missing)
 
 
@@ -257,7 +261,7 @@ def _is_model(value: Any) -> bool:
     return bool(
         isinstance(value, type)
         and issubclass(value, transformers.PreTrainedModel)
-        and not value.__name__.endswith("PreTrainedModel")
+        and "pretrained" not in value.__name__.lower()
         and getattr(value, "config_class", None) is not None
     )
 

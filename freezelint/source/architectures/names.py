@@ -20,7 +20,8 @@ def names(of: str) -> tuple[str, ...]:
     known = library(of)
     if of != "transformers":
         return known.groups
-    return (*known.index["types"], *known.index["checkpoints"])
+    sized = (name for name in known.index["types"] if name in known.index["places"])
+    return (*sized, *known.index["checkpoints"])
 
 
 @lru_cache(maxsize=256)
@@ -80,10 +81,11 @@ def transformers(name: str, task: str = "", labels: int | None = None) -> Archit
     if key not in group.records:
         return None
     found = _made(group, key, name, "transformers", labels)
-    lacking = tuple(group.records["heads"].get(stored + suffix, {}).get(class_name, ()))
+    missing = group.records["heads"].get(stored + suffix, {}).get(class_name, ())
+    head = tuple(missing or ())
     if found.classes is not None and found.classes != group.records[key].get("classes"):
-        lacking = tuple(dict.fromkeys((*lacking, *found.labelled)))
-    return replace(found, head=lacking, pretrained_head=not lacking if official else None)
+        head = tuple(dict.fromkeys((*head, *found.labelled)))
+    return replace(found, head=head, pretrained_head=not head if official and missing is not None else None)
 
 
 def transformers_class(class_name: str) -> tuple[str, str] | None:

@@ -142,6 +142,10 @@ def filter_(machine: Machine, call: Call) -> Value:
     """Asks for each element when it is needed."""
     predicate, source = call.get(0, "function", None), call.get(1, "iterable", None)
     found = lazily(machine, source, "filter(…)")
+    if found is None and text_of(source).endswith("parameters()"):
+        # Whatever the model is: an iterator, that ends.
+        unknown = iter([Unknown(f"{text_of(source)}[…]")])
+        return Items(unknown, of_parameters=True, made=machine.location(), name="filter(…)", more=[True])
     if found is None:
         return Unknown(f"filter({text_of(predicate)}, {text_of(source)})")
     wanted = call.name != "itertools.filterfalse"

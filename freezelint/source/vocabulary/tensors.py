@@ -286,8 +286,8 @@ def combined(machine: Machine, call: Call) -> Value:
     arguments = [*call.args, *call.kwargs.values()]
     given = list(tensors.tensors_in(arguments))
     if given:
-        return machine.derived(*given)
-    return Unknown(f"{call.name}(…)")
+        return machine.derived(*arguments)
+    return tensors.unseen(f"{call.name}(…)", *arguments)
 
 
 @method(Tensor, "size", "dim", "ndimension", "numel", "nelement", "__len__", "stride", "get_device", "argmax",

@@ -1,36 +1,51 @@
-"""Models of transformers, from the knowledge base: automatic classes, task classes, configurations."""
+"""Models of transformers, from the knowledge base: automatic classes, task classes, classes of the script."""
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 from freezelint.evidence import Origin
-from freezelint.source import architectures, trees
+from freezelint.source import architectures, checkpoints, trees
+from freezelint.source.checkpoints import Saved
 from freezelint.source.functions import instantiate
 from freezelint.source.operators import known
-from freezelint.source.values import (
-    MISSING,
-    Call,
-    Class,
-    Instance,
-    Module,
-    Unknown,
-    Value,
+from freezelint.source.reshaped import Reshaped
+from freezelint.source.values import MISSING, Call, Class, Instance, Module, Unknown, Value
+from freezelint.source.vocabulary import builds, function
+from freezelint.source.vocabulary.transformers_settings import (
+    for_model,
+    given_to,
+    identity_of,
+    labels_of,
+    loaded,
+    made,
+    update,
+    wanted_by,
 )
-from freezelint.source.vocabulary import attribute, builds, function, method
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
-_CONFIGURATION = "transformers.PretrainedConfig"
-_MODEL = ("Model", "ForSequenceClassification", "PreTrainedModel", "LMHeadModel", "DoubleHeadsModel", "EncoderModel")
+_MODEL = (
+    "Model",
+    "ForSequenceClassification",
+    "PreTrainedModel",
+    "LMHeadModel",
+    "DoubleHeadsModel",
+    "EncoderModel",
+)
 
 
 def _is_model(name: str) -> bool:
     return (
         name.startswith("AutoModel")
         or name.endswith(_MODEL)
-        or ("For" in name and name[:1].isupper() and not name.endswith(("Config", "Tokenizer", "Processor", "Output")))
+        or (
+            "For" in name
+            and name[:1].isupper()
+            and not name.endswith(("Config", "Tokenizer", "Processor", "Output"))
+        )
         or architectures.transformers_class(name) is not None
     )
 
@@ -43,10 +58,14 @@ def anything(machine: Machine, call: Call) -> Value:
     last, owner = parts[-1], parts[-2] if len(parts) > 2 else ""
     if last in ("from_pretrained", "from_config", "_from_config"):
         return _loaded(machine, owner, call, last)
+    if last == "from_encoder_decoder_pretrained":
+        return _of_two_parts(machine, owner, call)
+    if last == "for_model" and owner == "AutoConfig":
+        return for_model(call)
     if last.endswith("Config"):
-        return _configuration(machine, last, call)
+        return made(machine, last, call)
     if _is_model(last):
-        return _from_configuration(machine, last, call)
+        return from_configuration(machine, last, call.get(0, "config", MISSING), call)
     return Unknown(f"{last}(…)")
 
 
@@ -56,43 +75,107 @@ def _loaded(machine: Machine, owner: str, call: Call, how: str) -> Value:
         return _class_of_the_script(machine, receiver, call)
     source = call.get(0, "pretrained_model_name_or_path" if how == "from_pretrained" else "config", MISSING)
     if owner.endswith("Config"):
-        return configuration_of(machine, source, call)
+        return loaded(machine, source, call)
     if not _is_model(owner):
         return Unknown(f"{owner}.{how}(…)")
     if how != "from_pretrained":
-        return _from_configuration(machine, owner, call)
-    return model(machine, owner, source, call, pretrained=True)
+        return from_configuration(machine, owner, source, call)
+    return from_checkpoint(machine, owner, source, call)
 
 
-def _from_configuration(machine: Machine, name: str, call: Call) -> Value:
-    return model(machine, name, call.get(0, "config", MISSING), call, pretrained=False)
+def _of_two_parts(machine: Machine, class_name: str, call: Call) -> Module:
+    """An encoder and a decoder, each with its weights; the decoder gains layers that nobody knows."""
+    whole = trees.unknown_model(machine, class_name, "transformers")
+    whole.training = None
+    if call.complete:
+        source = call.get(0, "encoder_pretrained_model_name_or_path", MISSING)
+        encoder = from_checkpoint(machine, "AutoModel", source, Call(call.node, [source], {}))
+        machine.recorder.made.remove(encoder)
+        whole.children["encoder"] = encoder
+    return whole
 
 
-def model(machine: Machine, class_name: str, source: Value, call: Call, *, pretrained: bool) -> Module:
-    """A model of this class; `source` is a hub id, a path or a configuration."""
-    identity = _identity(source)
-    labels = _labels(call, source)
+def _task(class_name: str) -> str:
     task = architectures.auto_task(class_name)
-    wanted = class_name if task is None else task
-    architecture = None
-    if identity is not None:
-        architecture = architectures.transformers(identity, wanted, labels if isinstance(labels, int) else None)
-    if architecture is None:
-        origin: Origin = "unknown" if pretrained else "fresh"
-        return trees.unknown_model(machine, class_name, "transformers", origin)
-    root = trees.grow(machine, architecture, "pretrained" if pretrained else "fresh")
-    if pretrained:
-        # What the checkpoint lacks starts fresh; of a copy under another name nobody knows.
-        lacking: Origin = "unknown" if architecture.pretrained_head is None else "fresh"
-        trees.mark_at(root, architecture.head, lacking)
-        for path in architecture.head:
-            _mark_parameter(root, path, lacking)
-        if isinstance(labels, Unknown):
-            trees.mark_at(root, architecture.labelled, "unknown" if lacking == "unknown" else _or_fresh(architecture))
-        _into_eval(machine, root)
-    config = source if isinstance(source, Instance) else _plain_configuration(machine, identity or "", architecture.root)
+    return class_name if task is None else task
+
+
+def from_configuration(machine: Machine, class_name: str, config: Value, call: Call) -> Module:
+    """A model of this class under a configuration: all of it is fresh."""
+    wanted = wanted_by(config, _task(class_name)) if isinstance(config, Instance) and call.complete else None
+    if wanted is None:
+        root = trees.unknown_model(machine, class_name, "transformers", "fresh")
+    else:
+        root = trees.grow_reshaped(machine, wanted, "fresh")
+        _without_pooler(root, call)
     root.attributes["config"] = config
     return root
+
+
+def _without_pooler(root: Module, call: Call) -> None:
+    """`add_pooling_layer=False`."""
+    adds = call.kwargs.get("add_pooling_layer", True)
+    if adds is not True and root.children.get("pooler") is not None:
+        if adds is False:
+            root.children["pooler"] = None
+            root.calls = tuple(path for path in root.calls if path.partition(".")[0] != "pooler")
+        else:
+            root.open = True
+
+
+def from_checkpoint(machine: Machine, class_name: str, source: Value, call: Call) -> Module:
+    """A model of this class with the weights of a hub id, or of what the script has saved in a folder."""
+    saved = checkpoints.find(machine, source)
+    config = _configuration_for(machine, source, call)
+    wanted = wanted_by(config, _task(class_name)) if call.complete else None
+    if wanted is None:
+        root = trees.unknown_model(machine, class_name, "transformers", "unknown")
+    elif saved is not None:
+        root = trees.grow_reshaped(machine, wanted, "fresh")
+        _load(root, saved)
+    else:
+        root = trees.grow_reshaped(machine, wanted, "pretrained")
+        _without_head(root, wanted, config, source)
+    if wanted is not None:
+        _without_pooler(root, call)
+        _into_eval(machine, root)
+        root.attributes["config"] = config
+    return root
+
+
+def _configuration_for(machine: Machine, source: Value, call: Call) -> Instance:
+    """The configuration of what is loaded: that which is given, or the checkpoint's, and what the call says."""
+    given = call.kwargs.get("config")
+    if not isinstance(given, Instance):
+        return loaded(machine, source if given is None else Unknown("config"), call)
+    labels = {
+        name: call.kwargs[name] for name in ("num_labels", "id2label", "label2id") if name in call.kwargs
+    }
+    update(given, {**given_to(call), **labels})
+    return given
+
+
+def _load(root: Module, saved: Saved, prefix: str = "") -> None:
+    prefix = prefix or checkpoints.prefix_of(root)
+    for path, parameter in root.own_and_below():
+        holds = saved.holds(path, parameter.dims, prefix)
+        parameter.origin = "unknown" if holds is None else ("pretrained" if holds else "fresh")
+
+
+def _without_head(root: Module, wanted: Reshaped, config: Instance, source: Value) -> None:
+    """What the checkpoint lacks starts fresh; of a copy under another name nobody knows."""
+    architecture, labels = wanted.architecture, labels_of(config)
+    lacking: Origin = "unknown" if architecture.pretrained_head is None else "fresh"
+    trees.mark_at(root, architecture.head, lacking)
+    for path in architecture.head:
+        _mark_parameter(root, path, lacking)
+    trees.mark_at(root, wanted.added, "fresh")
+    if isinstance(labels, Unknown):
+        trees.mark_at(
+            root, architecture.labelled, "unknown" if lacking == "unknown" else _or_fresh(architecture)
+        )
+    if wanted.sized or identity_of(config) != known(source):
+        trees.mark(root, "unknown")  # a configuration that is not the checkpoint's
 
 
 def _or_fresh(architecture: architectures.Architecture) -> Origin:
@@ -109,73 +192,12 @@ def _mark_parameter(root: Module, path: str, origin: Origin) -> None:
 
 def _into_eval(machine: Machine, root: Module) -> None:
     """`from_pretrained` returns a model in eval mode."""
-    index = machine.recorder.event("to-eval", modules=[root], name="transformers", key="transformers", wholly_frozen=False)
+    index = machine.recorder.event(
+        "to-eval", modules=[root], name="transformers", key="transformers", wholly_frozen=False
+    )
     for _, module in root.walk():
         module.training = False
         module.training_cause = index if index >= 0 else None
-
-
-def _identity(source: Value) -> str | None:
-    """Hub id or model type, as the source or its configuration tells it."""
-    if isinstance(source, Instance):
-        identity = source.attributes.get("_identity")
-        return identity if isinstance(identity, str) else None
-    name = known(source)
-    return name if isinstance(name, str) else None
-
-
-def _labels(call: Call, source: Value) -> Value:
-    """The number of labels that is asked for; None where it is not mentioned."""
-    value = call.kwargs.get("num_labels", MISSING)
-    if value is MISSING:
-        names = call.kwargs.get("id2label", call.kwargs.get("label2id", MISSING))
-        if isinstance(names, dict):
-            return len(names)
-        value = names if isinstance(names, Unknown) else MISSING
-    if value is MISSING:
-        config = call.kwargs.get("config", source)
-        value = config.attributes.get("num_labels", MISSING) if isinstance(config, Instance) else MISSING
-        if isinstance(config, Instance) and "_labels_set" not in config.attributes:
-            return None
-    if value is MISSING:
-        return None
-    count = trees.count_asked(value)
-    return Unknown("num_labels") if count is None else count
-
-
-def _configuration(machine: Machine, class_name: str, call: Call) -> Value:
-    """`BertConfig(num_labels=3)`: the sizes of the class, unless some are given."""
-    sizes = [name for name in call.kwargs if name not in ("num_labels", "id2label", "label2id", "return_dict")]
-    known_class = architectures.transformers_class(class_name.removesuffix("Config") + "Model")
-    identity = known_class[0] if known_class is not None and not sizes and call.complete else ""
-    config = Instance(None, dict(call.kwargs), _CONFIGURATION)
-    if identity:
-        config.attributes["_identity"] = identity
-    if "num_labels" in call.kwargs:
-        config.attributes["_labels_set"] = True
-    return config
-
-
-def configuration_of(machine: Machine, source: Value, call: Call) -> Instance:
-    """`AutoConfig.from_pretrained(…)`."""
-    identity = known(source)
-    config = Instance(None, {}, _CONFIGURATION)
-    if isinstance(identity, str):
-        architecture = architectures.transformers(identity)
-        if architecture is not None:
-            config.attributes.update(architecture.root.attributes)
-            config.attributes["_identity"] = identity
-    given = {name: value for name, value in call.kwargs.items() if name not in ("cache_dir", "revision", "token")}
-    if "num_labels" in given:
-        given["_labels_set"] = True
-    config.attributes.update(given)
-    return config
-
-
-def _plain_configuration(machine: Machine, identity: str, root: architectures.Node) -> Instance:
-    config = Instance(None, dict(root.attributes), _CONFIGURATION)
-    config.attributes["_identity"] = identity
-    return config
 
 
 def _is_model_class(name: str) -> bool:
@@ -190,13 +212,13 @@ def base(machine: Machine, module: Module, call: Call) -> None:
     module.attributes["config"] = config
     if name.endswith("PreTrainedModel"):
         return
-    identity = _identity(config)
-    architecture = None if identity is None else architectures.transformers(identity, name)
-    if architecture is None:
+    wanted = wanted_by(config, name) if isinstance(config, Instance) and call.complete else None
+    if wanted is None:
         module.open = True
         return
-    grown = trees.grow(machine, architecture, "fresh")
+    grown = trees.grow_reshaped(machine, wanted, "fresh")
     machine.recorder.made.remove(grown)
+    _without_pooler(grown, call)
     module.children.update(grown.children)
     module.parameters.update(grown.parameters)
     module.calls = grown.calls
@@ -206,72 +228,44 @@ def _class_of_the_script(machine: Machine, cls: Class, call: Call) -> Value:
     """`MyModel.from_pretrained("bert-base-uncased")`: the constructor runs on a configuration, then the part
     that a checkpoint brings is pretrained."""
     source = call.get(1, "pretrained_model_name_or_path", MISSING)
-    config = call.kwargs.get("config")
-    if not isinstance(config, Instance):
-        config = configuration_of(machine, source, Call(call.node, [], {}, complete=call.complete))
-        config.attributes.update({k: v for k, v in call.kwargs.items() if k != "config"})
-    rest = {name: value for name, value in call.kwargs.items() if name not in ("config", "num_labels", "cache_dir")}
-    made = instantiate(machine, cls, Call(call.node, [config, *call.args[2:]], rest, complete=call.complete))
-    if isinstance(made, Module):
-        identity = _identity(config)
-        prefix = next((name for name, child in made.children.items() if child and child.library == "transformers"), "")
-        for name, child in made.children.items():
-            if child is not None:
-                loaded: Origin = "pretrained" if name == prefix else "fresh"
-                trees.mark(child, loaded if identity is not None else "unknown")
-        _into_eval(machine, made)
-    return made
+    config = _configuration_for(machine, source, call)
+    own = cls.find("__init__")
+    asked = _named_in(own[0]) if own is not None else frozenset()
+    rest = {name: value for name, value in call.kwargs.items() if name in asked and name != "config"}
+    root = instantiate(machine, cls, Call(call.node, [config, *call.args[2:]], rest, complete=call.complete))
+    if not isinstance(root, Module):
+        return root
+    saved = checkpoints.find(machine, source)
+    if saved is not None:
+        _load(root, saved)
+    else:
+        _load_from_hub(root, config)
+    _into_eval(machine, root)
+    return root
 
 
-@method(Module, "get_input_embeddings", "get_output_embeddings", "resize_token_embeddings")
-def embeddings(machine: Machine, module: Module, call: Call) -> Value:
-    """The embedding at the input, or the layer at the output."""
-    if call.name == "get_output_embeddings":
-        for name in ("lm_head", "cls", "generator_lm_head", "embed_out"):
-            child = module.children.get(name)
-            if child is not None:
-                decoder = trees.at(child, "predictions.decoder")
-                return decoder if decoder is not None else child
-        return None
-    found = next((m for path, m in module.walk() if m.role == "embedding" and "position" not in path), None)
-    if call.name == "resize_token_embeddings" and found is not None:
-        for parameter in found.parameters.values():
-            if parameter is not None:
-                parameter.dims = (None, *parameter.dims[1:])
-    return found if found is not None else Unknown(call.name)
+def _named_in(function: Value) -> frozenset[str]:
+    node = getattr(function, "node", None)
+    if not isinstance(node, ast.FunctionDef):
+        return frozenset()
+    return frozenset(argument.arg for argument in (*node.args.args, *node.args.kwonlyargs))
 
 
-@attribute(Module, "base_model")
-def base_model(machine: Machine, module: Module) -> Value:
-    """The part that a checkpoint of the bare model brings."""
-    if module.library != "transformers" and "PreTrainedModel" not in module.bases:
-        return NotImplemented
-    for name, child in module.children.items():
-        if child is not None and child.class_name.endswith("Model") and name != "lm_head":
-            return child
-    return module
-
-
-@method(Module, "gradient_checkpointing_enable", "gradient_checkpointing_disable", "tie_weights", "init_weights", "post_init",
-        "save_pretrained", "push_to_hub", "enable_input_require_grads", "generate", "print_trainable_parameters")  # fmt: skip
-def harmless(machine: Machine, module: Module, call: Call) -> Value:
-    """What concerns neither flags nor modes."""
-    return None if call.name != "generate" else Unknown("generate()")
-
-
-@method(Module, "freeze_feature_encoder", "freeze_feature_extractor", "freeze_base_model", "freeze_encoder")
-def freeze_part(machine: Machine, module: Module, call: Call) -> Value:
-    """Methods of speech models that freeze a part."""
-    if module.library != "transformers":
-        return Unknown(call.name)
-    part = "feature_extractor" if "feature" in call.name else ("encoder" if call.name == "freeze_encoder" else "")
-    for path, inner in module.walk():
-        chosen = path.rpartition(".")[2] == part if part else inner is base_model(machine, module)
-        if chosen:
-            frozen = [parameter for _, parameter in inner.own_and_below()]
-            machine.recorder.flag(frozen, False, inner)
-            return None
-    return None
+def _load_from_hub(root: Module, config: Instance) -> None:
+    """The bare model, under the name that its type has for it, has the checkpoint's weights."""
+    wanted = wanted_by(config, "")
+    prefix = checkpoints.prefix_of(root)
+    for name, child in root.children.items():
+        if child is None:
+            continue
+        if wanted is None or (name != prefix and child.library == "transformers"):
+            trees.mark(child, "unknown")
+        elif name == prefix:
+            trees.mark(child, "unknown" if wanted.sized else "pretrained")
+            lacking: Origin = "unknown" if wanted.architecture.pretrained_head is None else "fresh"
+            trees.mark_at(child, (*wanted.architecture.head, *wanted.added), lacking)
+        else:
+            trees.mark(child, "fresh")
 
 
 @function("transformers.set_seed", "transformers.logging.*", "transformers.utils.*")
