@@ -203,7 +203,7 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "select": (_strings, _RULES),
     "ignore": (_strings, _RULES),
     "extend-select": (_strings, _RULES),
-    "per-file-ignores": (_rules_by_glob, f'a table of {_RULES}, as in {{"old/**" = ["FRZ2"]}}'),
+    "per-file-ignores": (_rules_by_glob, 'a table of lists of codes, as in {"old/**" = ["FRZ2"]}'),
     "severity": (_severities, f'a table of {", ".join(SEVERITIES)}, as in {{FRZ201 = "info"}}'),
     "entry": (_text, 'a script or a factory, as in "train.py:build"'),
     "steps": (_count, "a positive whole number"),

@@ -116,8 +116,8 @@ def _share(value: float | None, part: int, whole: int) -> str:
 
 
 def scores_by_comments() -> Scores:
-    """The scores of all stories. What is reported is what the comments expect: `test_fixtures.py` sees to that, for
-    every story and both witnesses.
+    """The scores of all stories. What is reported is what the comments expect: `test_fixtures.py` sees to
+    that, for every story and both witnesses.
     """
     stories = sorted(path.parent for path in FIXTURES.glob("*/train.py"))
     return tally(
@@ -131,7 +131,8 @@ def section(scores: Scores) -> str:
     """What the README says: the totals, and the table to unfold."""
     live, source = (scores[ALL, witness] for witness in _COLUMNS)
     total = (
-        f"found: {live.hits} of {live.faults} by the live audit, {source.hits} of {source.faults} from the source; "
+        f"found: {live.hits} of {live.faults} by the live audit, "
+        f"{source.hits} of {source.faults} from the source; "
         f"false alarms: {live.reported - live.hits} and {source.reported - source.hits}; by rule"
     )
     return f"<details><summary>{total}</summary>\n\n{table(scores)}\n</details>\n"

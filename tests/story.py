@@ -305,7 +305,9 @@ class Story:
             for p in self.ids(name):
                 states[p] = replace(states[p], **override)
         held = tuple(
-            OptimizerState(i, i == optimizer, tuple(groups), self._state_of(i) if i == optimizer else None)
+            OptimizerState(
+                i, i == optimizer, tuple(groups), state=self._state_of(i) if i == optimizer else None
+            )
             for i, groups in enumerate(self.groups)
         )
         taken = Step(

@@ -10,7 +10,7 @@ import pytest
 from freezelint.config import Config, load
 from freezelint.errors import BadInputError
 from freezelint.registry import Rule
-from freezelint.selection import Selection, find_rule
+from freezelint.selection import Exemptions, Selection, find_rule, severities
 
 
 def project(directory: Path, table: str) -> Path:
@@ -41,6 +41,10 @@ def test_every_key(tmp_path: Path) -> None:
         exclude = ["old", "*_pb2.py"]
         jobs = 4
         cache-dir = "/tmp/cache"
+        baseline = "known.json"
+        ignore-noqa = true
+        per-file-ignores = {"old/**" = ["FRZ1"], "*.ipynb" = ["gradient-cut", "FRZ2"]}
+        severity = {FRZ201 = "info", gradient-cut = "error"}
         """,
     )
     assert load(tmp_path) == Config(
@@ -58,6 +62,10 @@ def test_every_key(tmp_path: Path) -> None:
         exclude=("old", "*_pb2.py"),
         jobs=4,
         cache_dir="/tmp/cache",
+        baseline="known.json",
+        ignore_noqa=True,
+        per_file_ignores={"old/**": ("FRZ1",), "*.ipynb": ("gradient-cut", "FRZ2")},
+        severity={"FRZ201": "info", "gradient-cut": "error"},
     )
 
 
@@ -89,6 +97,11 @@ def test_the_nearest_table_upward_holds(tmp_path: Path) -> None:
         ("exclude = 'old'", "exclude must be a list of patterns for paths"),
         ("jobs = 0", "jobs must be a positive whole number, not 0"),
         ("cache-dir = 3", "cache-dir must be a directory, not 3"),
+        ("per-file-ignores = ['FRZ1']", "per-file-ignores must be a table of lists of codes, as in"),
+        ("per-file-ignores = {a = 'FRZ1'}", "per-file-ignores must be a table of lists of codes, as in"),
+        ("severity = {FRZ201 = 'off'}", "severity must be a table of error, warning, info, as in {FRZ201 ="),
+        ("baseline = 3", "baseline must be a file that `--write-baseline` made, not 3"),
+        ("ignore-noqa = 'no'", "ignore-noqa must be true or false"),
         ("entry = ''", "entry must be a script or a factory"),
         ("steps = ", "cannot be read"),
     ],
@@ -152,3 +165,119 @@ def test_finding_a_rule_by_code_or_name() -> None:
     assert find_rule("frozen-param-in-optimizer", RULES).code == "FRZ201"
     with pytest.raises(BadInputError, match="freezelint rule --all"):
         find_rule("xyzzy", RULES)
+
+
+@pytest.mark.parametrize(
+    ("rated", "codes"),
+    [
+        (("FRZ101",), {"FRZ003", "FRZ101", "FRZ201"}),
+        (("FRZ104",), {"FRZ003", "FRZ101", "FRZ104", "FRZ201"}),
+    ],
+)
+def test_a_rule_that_is_rated_is_wanted(rated: tuple[str, ...], codes: set[str]) -> None:
+    assert Selection(rated=rated).codes(RULES) == codes
+    assert Selection(select=("FRZ201",), rated=rated).codes(RULES) == {"FRZ003", "FRZ201"}
+
+
+def test_the_closest_severity_holds() -> None:
+    given: dict[str, Any] = {"ALL": "info", "FRZ1": "warning", "dropout-active-in-frozen-block": "error"}
+    assert severities(given, RULES) == {
+        "FRZ003": "info",
+        "FRZ101": "warning",
+        "FRZ104": "error",
+        "FRZ201": "info",
+    }
+    assert severities({"FRZ2": "info"}, RULES) == {"FRZ201": "info"}
+    with pytest.raises(BadInputError, match="there is no rule 'FRZ9'"):
+        severities({"FRZ9": "info"}, RULES)
+
+
+@pytest.mark.parametrize(
+    ("glob", "path", "held"),
+    [
+        ("old", "new/train.py", False),
+        ("old/*.py", "older/train.py", False),
+        ("train.py", "other.py", False),
+        ("train.py", "train.py", True),
+        ("train.py", "deep/down/train.py", True),
+        ("*.ipynb", "deep/book.ipynb", True),
+        ("old", "old/train.py", True),
+        ("old/**", "old/deep/train.py", True),
+        ("./old/*", "old/train.py", True),
+        ("src/*/train.py", "src/a/train.py", True),
+    ],
+)
+def test_rules_that_do_not_hold_in_some_files(tmp_path: Path, glob: str, path: str, held: bool) -> None:
+    exemptions = Exemptions({glob: ("FRZ1",)}, tmp_path)
+    norm, group = RULES[1], RULES[3]
+    assert exemptions.hold(str(tmp_path / path), norm) is held
+    assert not exemptions.hold(str(tmp_path / path), group)
+
+
+def test_an_exemption_from_no_rule_is_an_error() -> None:
+    with pytest.raises(BadInputError, match="there is no rule 'FRZ9'"):
+        Exemptions({"old": ("FRZ1", "FRZ9")}, Path()).check(RULES)
+
+
+# freezelint.toml, and the command line
+
+
+def test_a_file_of_its_own(tmp_path: Path) -> None:
+    project(tmp_path, "steps = 1")
+    (tmp_path / "freezelint.toml").write_text('steps = 4\nseverity = {FRZ201 = "info"}\n')
+    config = load(tmp_path)
+    assert (config.steps, config.severity, config.root) == (4, {"FRZ201": "info"}, tmp_path.resolve())
+    assert config.file == tmp_path.resolve() / "freezelint.toml"
+
+
+def test_a_bad_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "freezelint.toml").write_text("step = 3\n")
+    with pytest.raises(BadInputError, match=r"freezelint\.toml has no key 'step'; did you mean 'steps'\?"):
+        load(tmp_path)
+
+
+def test_isolated(tmp_path: Path) -> None:
+    project(tmp_path, "step = 'misspelt'")
+    assert load(tmp_path, isolated=True) == Config()
+    assert load(tmp_path, isolated=True, given=["steps=3"]) == Config(steps=3)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["steps=3"], Config(steps=3)),
+        (["device=cpu"], Config(device="cpu")),
+        (['device="cpu"'], Config(device="cpu")),
+        (["exclude=['a', 'b']", "hermetic = true"], Config(exclude=("a", "b"), hermetic=True)),
+        (["baseline=a = b.json"], Config(baseline="a = b.json")),
+        (
+            ['severity.FRZ201="info"', "severity={FRZ1='error'}"],
+            Config(severity={"FRZ201": "info", "FRZ1": "error"}),
+        ),
+        (['per-file-ignores."old/**"=["FRZ1"]'], Config(per_file_ignores={"old/**": ("FRZ1",)})),
+    ],
+)
+def test_settings_of_the_command_line(tmp_path: Path, given: list[str], expected: Config) -> None:
+    assert load(tmp_path, given=given) == expected
+
+
+def test_they_win_over_the_file(tmp_path: Path) -> None:
+    project(tmp_path, "steps = 1\njobs = 2")
+    config = load(tmp_path, given=["steps=3"])
+    assert (config.steps, config.jobs, config.root) == (3, 2, tmp_path.resolve())
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("steps", "--config steps: must be KEY=VALUE, as in `steps=3`"),
+        ("=3", "--config =3: must be KEY=VALUE, as in `steps=3`"),
+        ("a b=3", "--config a b=3: must be KEY=VALUE, as in `steps=3`"),
+        ("step=3", "--config has no key 'step'; did you mean 'steps'?"),
+        ("steps=two", "--config steps must be a positive whole number, not 'two'"),
+    ],
+)
+def test_a_bad_setting_is_one_line(tmp_path: Path, given: str, complaint: str) -> None:
+    with pytest.raises(BadInputError) as raised:
+        load(tmp_path, given=[given])
+    assert str(raised.value) == complaint

@@ -14,12 +14,18 @@ def test_most_faults_are_found_and_most_findings_are_faults() -> None:
             assert score.recall is not None
             assert score.precision is not None
             assert score.recall >= 0.90, f"{witness}: {score.hits} of {score.faults} faults are found"
-            assert score.precision >= 0.97, f"{witness}: {score.reported - score.hits} findings are false alarms"
+            assert score.precision >= 0.97, (
+                f"{witness}: {score.reported - score.hits} findings are false alarms"
+            )
 
 
 def test_there_are_enough_stories_and_about_half_of_them_are_clean() -> None:
     stories = [path.parent for path in FIXTURES.glob("*/train.py")]
-    clean = [story for story in stories if not any(expected(story, w) | missed(story, w) for w in ("live", "source"))]
+    clean = [
+        story
+        for story in stories
+        if not any(expected(story, w) | missed(story, w) for w in ("live", "source"))
+    ]
     assert len(stories) >= 80
     assert 0.35 <= len(clean) / len(stories) <= 0.65
 

@@ -13,11 +13,13 @@ from torch.func import functional_call
 from freezelint.freezing.modes import set_mode
 
 # What combines tensors without weights of its own: a position or a class token added there is no layer.
-_COMBINES = frozenset("Add Sub Mul Div Cat Stack Where CopySlices IndexPut".split())
+_COMBINES = frozenset(["Add", "Sub", "Mul", "Div", "Cat", "Stack", "Where", "CopySlices", "IndexPut"])
 # What only gives a weight another shape or type on its way to where it is used.
 _RESHAPES = frozenset(
-    "T Transpose Permute View UnsafeView ReshapeAlias Unsqueeze Squeeze Expand Slice Select ToCopy Split "
-    "SplitWithSizes Clone".split()
+    [
+        *("T", "Transpose", "Permute", "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Squeeze"),
+        *("Expand", "Slice", "Select", "ToCopy", "Split", "SplitWithSizes", "Clone"),
+    ]
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from freezelint.freezing.layers import has_parameters
-from freezelint.freezing.patterns import inner
+from freezelint.freezing.patterns import unwrapped
 
 _TRAIN = "train"
 
@@ -23,9 +23,9 @@ class StaysInEval:
     between, and would never run where code calls `batch_norm` with the layer's tensors; another class in
     place of the layer's would change `type(module)`. An attribute of the instance is part of its `__dict__`:
     it goes along through `copy.deepcopy`, pickling, `to()`, `torch.compile` and DistributedDataParallel
-    (which keep the module), and leaves `state_dict` alone. What makes new modules loses it, as it loses
-    `requires_grad`: convert (`SyncBatchNorm.convert_sync_batchnorm`) first, then freeze. Whoever unpickles a
-    whole model needs freezelint.
+    (which keep the module), and leaves `state_dict` alone. What makes new modules loses it: convert
+    (`SyncBatchNorm.convert_sync_batchnorm`) or script first, then freeze. Whoever unpickles a whole model
+    needs freezelint.
     """
 
     def __init__(self, module: nn.Module, before: Callable[..., Any] | None = None) -> None:
@@ -133,7 +133,7 @@ def keep_frozen_in_eval(model: nn.Module) -> KeptMode:
     `StaysInEval` explains. Trainers that call `train()` before every step (transformers) need exactly this
     where a frozen part has dropout.
     """
-    model = inner(model)
+    model = unwrapped(model)
     flags = [(module, module.training) for module in model.modules()]
     if not isinstance(vars(model).get(_TRAIN), TrainsWhatIsTrainable):
         vars(model)[_TRAIN] = TrainsWhatIsTrainable(model, vars(model).get(_TRAIN))

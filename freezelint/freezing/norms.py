@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from freezelint.freezing.execution import run_order
 from freezelint.freezing.layers import has_statistics
 from freezelint.freezing.modes import set_mode
-from freezelint.freezing.patterns import NoMatchError, Pattern, compiled, inner, select
+from freezelint.freezing.patterns import NoMatchError, Pattern, compiled, inner, select, unwrapped
 from freezelint.freezing.records import Change
 from freezelint.freezing.statistics import Pooled
 
@@ -109,7 +109,7 @@ def calibrate(
 
     Source: torch documentation, `BatchNorm2d`; Chan, Golub and LeVeque 1979 for merging variances.
     """
-    model = inner(model)
+    model = unwrapped(model)
     norms = _chosen(model, patterns)
     pooled = {norm: Pooled(norm) for norm in norms.values()}
     run = forward or _run

@@ -38,7 +38,7 @@ class Selection:
 
 
 def inner(model: nn.Module) -> nn.Module:
-    """The model itself, out of the wrappers that put a prefix before every name.
+    """The model itself, as `unwrapped` gives it, to be frozen or unfrozen.
 
     Raises `ValueError` for a `DistributedDataParallel` model, which has fixed what it waits for.
     """
@@ -47,8 +47,13 @@ def inner(model: nn.Module) -> nn.Module:
             "DistributedDataParallel fixed the set of trained parameters when it wrapped the model: freeze "
             "and unfreeze before wrapping"
         )
+    return unwrapped(model)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model out of the wrappers that put a prefix before every name."""
     while True:
-        if isinstance(model, nn.DataParallel):
+        if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             model = model.module
         elif isinstance(original := model._modules.get("_orig_mod"), nn.Module):  # torch.compile
             model = original
@@ -117,10 +122,10 @@ def _of_name(model: nn.Module, pattern: str) -> Selection:
     modules = {n: m for n, m in model.named_modules(remove_duplicate=False) if n and matches(n)}
     selection = Selection(parameters, modules)
     if not parameters and not any(map(has_statistics, modules.values())):
-        found = (
-            f"names only modules without parameters ({_listed(modules)})" if modules else "matches nothing"
-        )
-        raise NoMatchError(f"`{pattern}` {found} in {type(model).__name__}{_nearest(model, pattern)}")
+        where = type(model).__name__
+        if modules:
+            raise NoMatchError(f"`{pattern}` names only modules without parameters in {where}")
+        raise NoMatchError(f"`{pattern}` matches nothing in {where}{_nearest(model, pattern)}")
     return selection
 
 
@@ -149,9 +154,8 @@ def _nearest(model: nn.Module, pattern: str) -> str:
     """The names that may have been meant, as the end of a message."""
     names = list(_names(model))
     deeper = compiled(f"**.{pattern}")
-    inside = sorted(
-        {m.group() for n in names if (m := deeper.match(n))}, key=lambda n: (n.count("."), len(n))
-    )
+    deep = dict.fromkeys(match.group() for name in names if (match := deeper.match(name)))
+    inside = sorted(deep, key=lambda name: (name.count("."), len(name)))
     found = inside or get_close_matches(pattern, names, MOST_NAMES, cutoff=0.5)
     if not found:
         found = [name for name, _ in model.named_children()]

@@ -8,7 +8,7 @@ from torch import nn
 
 from freezelint.freezing.execution import depths
 from freezelint.freezing.layers import is_norm, own_parameters
-from freezelint.freezing.patterns import inner
+from freezelint.freezing.patterns import unwrapped
 from freezelint.freezing.structure import blocks, layers
 
 By: TypeAlias = Literal["block", "layer", "depth"]
@@ -48,7 +48,7 @@ def layerwise_groups(
     Sources: Howard and Ruder 2018 (ULMFiT), discriminative fine-tuning; Loshchilov and Hutter 2019 for weight
     decay apart from the gradient.
     """
-    model = inner(model)
+    model = unwrapped(model)
     _check(lr, decay, by, sample)
     plain = set() if decay_norms_and_biases else _undecayed(model)
     groups: list[Group] = []

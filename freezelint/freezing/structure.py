@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from freezelint.freezing.execution import run_order
 from freezelint.freezing.layers import has_parameters, is_embedding, is_norm, is_part, own_parameters
-from freezelint.freezing.patterns import Selection, inner
+from freezelint.freezing.patterns import Selection, unwrapped
 
 _STACKS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
@@ -69,16 +70,24 @@ def blocks(model: nn.Module, sample: Any = None) -> list[Block]:
     order in which they first run; else in the order in which they are defined. The model is left as it was.
     Raises `ValueError` where the model has no parameters, or does not run on the sample.
     """
-    model = inner(model)
+    model = unwrapped(model)
     return _as_blocks(model, _ordered(model, _units(model), sample))
 
 
 def layers(model: nn.Module, sample: Any = None) -> list[Block]:
     """The single layers with weights, ordered as `blocks` are: each with the norm layers that follow it."""
-    model = inner(model)
-    named = model.named_modules()
-    units = [Unit([name], [module]) for name, module in named if name and own_parameters(module)]
+    model = unwrapped(model)
+    units = [Unit([name], [module]) for name, module in _single("", model) if name]
     return _as_blocks(model, _ordered(model, units, sample), own=True)
+
+
+def _single(prefix: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules that hold parameters themselves; a parametrised one (weight norm) is one of them."""
+    if own_parameters(module) or is_parametrized(module):
+        yield prefix, module
+    for name, child in module.named_children():
+        if not (is_parametrized(module) and name == "parametrizations"):
+            yield from _single(f"{prefix}.{name}" if prefix else name, child)
 
 
 def _ordered(model: nn.Module, units: list[Unit], sample: Any) -> list[Unit]:
@@ -131,7 +140,8 @@ def _as_blocks(model: nn.Module, units: list[Unit], own: bool = False) -> list[B
     for unit in units:
         parameters: dict[str, nn.Parameter] = {}
         for name, module in zip(unit.names, unit.modules, strict=True):
-            for parameter_name, p in module.named_parameters(prefix=name, recurse=not own):
+            recurse = not own or is_parametrized(module)
+            for parameter_name, p in module.named_parameters(prefix=name, recurse=recurse):
                 if id(p) not in seen:
                     seen.add(id(p))
                     parameters[parameter_name] = p
@@ -182,15 +192,23 @@ def _is_whole(parent: nn.Module, child: nn.Module, alike: int, share: float) -> 
 
 
 def _holds_stack(module: nn.Module) -> bool:
-    return any(_is_stack(each) for each in module.modules())
+    return any(_is_stack(each) or _has_stages(each) for each in module.modules())
+
+
+def _has_stages(module: nn.Module) -> bool:
+    """Whether there are sequences of one kind side by side, however short each is."""
+    kinds = Counter(_kind(child) for child in module.children() if isinstance(child, nn.Sequential))
+    return max(kinds.values(), default=0) > 2
 
 
 def _is_stack(module: nn.Module) -> bool:
-    """A list of layers, or a sequence of at least two: a convolution with its norm layer is one layer."""
-    if not isinstance(module, _STACKS):
+    """A list of layers, or a sequence of at least two: a convolution with its norm layer is one layer, as is
+    one with `parametrizations` (a dictionary of one).
+    """
+    if not isinstance(module, _STACKS) or isinstance(module, ParametrizationList):
         return False
     weighty = sum(has_parameters(child) and not _trails(child) for child in module.children())
-    return weighty >= (2 if isinstance(module, nn.Sequential) else 1)
+    return weighty >= (1 if isinstance(module, nn.ModuleList) else 2)
 
 
 def _kind(module: nn.Module) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from torch import nn
 from torch.optim import Optimizer
 
-from freezelint.freezing.patterns import inner
+from freezelint.freezing.patterns import unwrapped
 from freezelint.freezing.structure import Block, blocks
 
 _HEADERS = ("block", "parameters", "trainable", "frozen", "mode", "rate", "memory")
@@ -81,7 +81,7 @@ def summary(model: nn.Module, optimizer: Optimizer | None = None, sample: Any = 
     state), rates are those of `optimizer` now. `sample` as in `freezing.blocks`, which also says what is
     raised. `print(summary(model))` shows a table.
     """
-    model = inner(model)
+    model = unwrapped(model)
     rates = {id(p): float(group["lr"]) for group in _groups(optimizer) for p in group["params"]}
     return Summary(tuple(_row(model, block, rates) for block in blocks(model, sample)))
 

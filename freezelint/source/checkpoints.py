@@ -1,11 +1,10 @@
-"""What a script saves in a folder and loads from there again, with `save_pretrained` and `from_pretrained`."""
+"""What a script saves with `save_pretrained` in a folder, and loads from there with `from_pretrained`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
 from freezelint.source.operators import known
 from freezelint.source.values import Instance, Module, Unknown, Value
 
@@ -27,7 +26,7 @@ class Saved:
     whole: bool  # whether all of its parameters are known
 
     def holds(self, path: str, shape: tuple[int | None, ...], prefix: str) -> bool | None:
-        """Whether it brings the parameter of a model whose bare model is at `prefix`; None where nobody knows."""
+        """Whether it brings the parameter of a model whose bare model is at `prefix`; None: unknown."""
         names = [path]
         if prefix and path.startswith(f"{prefix}."):
             names.append(path.removeprefix(f"{prefix}."))
@@ -36,7 +35,7 @@ class Saved:
         found = next((self.shapes[name] for name in names if name in self.shapes), None)
         if found is None:
             return False if self.whole else None
-        alike = all(None in (one, other) or one == other for one, other in zip(found, shape))
+        alike = all(None in (one, other) or one == other for one, other in zip(found, shape, strict=False))
         return alike and len(found) == len(shape)
 
 
@@ -48,21 +47,25 @@ def save(machine: Machine, module: Module, folder: Value) -> None:
     )
     shapes = {path: parameter.dims for path, parameter in module.every_place()}
     kept = Saved(copied, shapes, prefix_of(module), not module.is_open)
-    machine.libraries.setdefault(_SAVED, {})[_key(folder)] = (kept, folder)
+    machine.libraries.setdefault(_SAVED, []).append((folder, kept))
 
 
 def find(machine: Machine, folder: Value) -> Saved | None:
-    """What this run has saved in the folder."""
-    found = machine.libraries.get(_SAVED, {}).get(_key(folder))
-    return None if found is None else found[0]
+    """What this run has saved last in the folder."""
+    places: list[tuple[Value, Saved]] = machine.libraries.get(_SAVED, [])
+    same = [saved for place, saved in places if place is folder]
+    if same:
+        return same[-1]
+    named = [(place, saved) for place, saved in places if _name(place) and _name(place) == _name(folder)]
+    told_apart = isinstance(known(folder), str) or len({id(place) for place, _ in named}) == 1
+    return named[-1][1] if named and told_apart else None
 
 
-def _key(folder: Value) -> str:
+def _name(folder: Value) -> str:
     name = known(folder)
     if isinstance(name, str):
         return name.rstrip("/")
-    text = text_of(folder) if isinstance(folder, (Unknown, Instance)) else ""
-    return f"<{text}>" if text and isinstance(folder, Unknown) else f"<{id(folder)}>"
+    return f"<{folder.text}>" if isinstance(folder, Unknown) and folder.text else ""
 
 
 def prefix_of(module: Module) -> str:

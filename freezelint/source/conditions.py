@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezelint.source.describing import text_of
@@ -15,16 +16,30 @@ if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
 
+@dataclass(frozen=True)
+class _Wish:
+    """The side that a condition should come out on, because the other one gives up. `demanded` tells that the
+    script surely ends there.
+    """
+
+    side: bool
+    demanded: bool = False
+
+    def turned(self) -> _Wish:
+        """The same for the opposite condition."""
+        return _Wish(not self.side, self.demanded)
+
+
 def choose(machine: Machine, node: ast.If) -> tuple[bool, bool]:
     """Which side of an `if` to take, and whether that is known."""
-    prefer: bool | None = None
+    wish: _Wish | None = None
     if ends_script(node.body):
-        prefer = False
+        wish = _Wish(False, refuses(node.body))
     elif node.orelse and ends_script(node.orelse):
-        prefer = True
+        wish = _Wish(True, refuses(node.orelse))
     elif not node.orelse and leaves_function(node.body) and machine.frame.body and machine.frame.body[-1][-1] is not node:
-        prefer = False
-    return _test(machine, node.test, node, prefer)
+        wish = _Wish(False)
+    return _test(machine, node.test, node, wish)
 
 
 def choose_value(machine: Machine, node: ast.IfExp) -> tuple[bool, bool]:
@@ -44,30 +59,29 @@ def is_given(machine: Machine, option: Unknown) -> bool:
     return machine.decisions.decide(option.text, False, location, _weight(machine, around, None))
 
 
-def _test(machine: Machine, test: ast.expr, around: ast.AST, prefer: bool | None) -> tuple[bool, bool]:
+def _test(machine: Machine, test: ast.expr, around: ast.AST, wish: _Wish | None) -> tuple[bool, bool]:
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        side, known = _test(machine, test.operand, around, None if prefer is None else not prefer)
+        side, known = _test(machine, test.operand, around, wish and wish.turned())
         return not side, known
     if isinstance(test, ast.BoolOp):
-        return _test_all(machine, test, around, prefer)
+        return _test_all(machine, test, around, wish)
     value = machine.evaluate(test)
     truth = machine.truth(value)
     if truth is None:
-        truth, known = _decide(machine, value, test, around, prefer), False
+        truth, known = _decide(machine, value, test, around, wish), False
     else:
         known = True
-    if machine.loops and not any(loop.late for loop in machine.loops):
-        machine.early.setdefault(test, set()).add(truth)
+    _remember(machine, test, truth)
     return truth, known
 
 
-def _test_all(machine: Machine, test: ast.BoolOp, around: ast.AST, prefer: bool | None) -> tuple[bool, bool]:
+def _test_all(machine: Machine, test: ast.BoolOp, around: ast.AST, wish: _Wish | None) -> tuple[bool, bool]:
     """`and` and `or`, as far as they are evaluated."""
     deciding = isinstance(test.op, ast.Or)
     known = True
     for part in test.values:
         # A whole that should come out against what its parts decide needs one part to do so.
-        wanted = prefer if prefer is None or prefer is not deciding or part is test.values[-1] else None
+        wanted = wish if wish is None or wish.side is not deciding or part is test.values[-1] else None
         side, sure = _test(machine, part, around, wanted)
         if side is deciding:
             return side, sure and known
@@ -75,34 +89,50 @@ def _test_all(machine: Machine, test: ast.BoolOp, around: ast.AST, prefer: bool 
     return not deciding, known
 
 
-def _decide(machine: Machine, value: Value, test: ast.expr, around: ast.AST, prefer: bool | None) -> bool:
+def _decide(
+    machine: Machine,
+    value: Value,
+    test: ast.expr,
+    around: ast.AST,
+    wish: _Wish | None,
+    *,
+    negated: bool = False,
+) -> bool:
+    """The side to take; `negated` tells that the test as it is written is the opposite of the value."""
+    if isinstance(value, Unknown) and value.opposite is not None:
+        return not _decide(machine, value.opposite, test, around, wish and wish.turned(), negated=not negated)
     machine.decided += 1
     if machine.forwarding:
         machine.recorder.uncertain_forward = True
     if isinstance(value, Unknown) and value.late:
-        return _later(machine, test)
+        early = {outcome is not negated for outcome in machine.early.get(test, set())}
+        return _later(machine, test, early, value.falling)
     settings = {} if _compares(value) else _settings(machine, test)
     assumed = machine.decisions.assumed
-    if settings and isinstance(value, Unknown) and _is_plain(value.hint):
+    if settings and isinstance(value, Unknown) and _is_plain(value.hint) and not _is_forced(machine, value):
         if all(assumed.get(name, MISSING) is not MISSING for name in settings):
             return bool(value.hint)  # what was decided on the setting before decides this, too
     text = text_of(value) if isinstance(value, Unknown) and value.text else _text(test)
     usual = _usual(value, test)
-    demanded = prefer is not None and _refuses(around, not prefer)
-    if prefer is not None and demanded:
-        default = prefer  # a default that the script refuses is none: everybody gives that option
+    if wish is not None and wish.demanded:
+        default = wish.side  # a default that the script refuses is none: everybody gives that option
     elif isinstance(value, Unknown) and value.hint is not MISSING:
         default = bool(value.hint) if _is_plain(value.hint) else usual
     else:
-        default = usual if prefer is None else prefer
+        default = usual if wish is None else wish.side
     location = machine.frame.file.location(test, machine.frame.name)
     equals, measures = (value.equals, value.measures) if isinstance(value, Unknown) else (None, "")
     if equals is None and len(settings) == 1:
-        # Where this comes out against its default, the setting has another value, whichever it is.
-        equals = (next(iter(settings)), MISSING, None)
-    weight = _weight(machine, around, prefer)
-    decide = machine.decisions.decide
-    return decide(text, default, location, weight, equals, measures, _text(test), demanded)
+        # Where this comes out against its default, the setting has another value: the other one, or whichever.
+        ((name, default_of_it),) = settings.items()
+        equals = (name, not default_of_it if isinstance(default_of_it, bool) else MISSING, None)
+    weight = _weight(machine, around, wish)
+    shown, demanded = "" if negated else _text(test), wish is not None and wish.demanded
+    return machine.decisions.decide(text, default, location, weight, equals, measures, shown, demanded)
+
+
+def _is_forced(machine: Machine, value: Unknown) -> bool:
+    return value.text in machine.decisions.forced
 
 
 def _compares(value: Value) -> bool:
@@ -141,19 +171,15 @@ def _names(node: ast.AST) -> Iterator[ast.expr]:
         yield from _names(child)
 
 
-def _refuses(around: ast.AST, side: bool) -> bool:
-    """Whether the script ends where the condition of this `if` comes out so."""
-    return isinstance(around, ast.If) and refuses(around.body if side else around.orelse)
-
-
 def _is_plain(value: Value) -> bool:
     return isinstance(value, (str, int, float, bool, type(None), list, tuple, dict))
 
 
-def _later(machine: Machine, test: ast.expr) -> bool:
+def _later(machine: Machine, test: ast.expr, early: set[bool], falling: bool) -> bool:
     """A condition on the counter of a loop, once the first passes are over: what was so from the beginning is
-    over, what was not yet so happens; an `==` happens once."""
-    early = machine.early.get(test, set())
+    over, what was not yet so happens, unless it is past (`epoch < 0`); an `==` happens once."""
+    if falling and early == {False}:
+        return False
     loop = next((loop for loop in reversed(machine.loops) if loop.late), None)
     if loop is not None and loop.late == 2 and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq):
         modulo = any(isinstance(part, ast.Mod) for part in ast.walk(test))
@@ -172,14 +198,15 @@ def _usual(value: Value, test: ast.expr) -> bool:
     return not isinstance(operator, (ast.Gt, ast.GtE, ast.NotIn))
 
 
-def _weight(machine: Machine, around: ast.AST, prefer: bool | None) -> int:
-    known = machine.weights.get(around)
+def _weight(machine: Machine, around: ast.AST, wish: _Wish | None) -> int:
+    known: int | None = getattr(around, _WEIGHT, None)
     if known is None:
-        known = machine.weights[around] = weight_of(_source(machine, around))
+        known = weight_of(_source(machine, around))
+        setattr(around, _WEIGHT, known)
     if machine.importing and known < MATTERS_MUCH:
         return 0  # what a module asks while it is imported (is a package there? which version?) is not about models
     # A branch that gives up is not worth a path of its own, unless it is the only one.
-    return min(known, 1) if prefer is False and isinstance(around, ast.If) and not around.orelse else known
+    return min(known, 1) if wish is not None and not wish.side and isinstance(around, ast.If) and not around.orelse else known
 
 
 def _source(machine: Machine, node: ast.AST) -> str:
@@ -188,16 +215,49 @@ def _source(machine: Machine, node: ast.AST) -> str:
 
 
 def _text(node: ast.AST) -> str:
-    try:
-        return ast.unparse(node)
-    except Exception:
-        return "a condition"
+    known: str | None = getattr(node, _TEXT, None)
+    if known is None:
+        try:
+            known = ast.unparse(node)
+        except Exception:
+            known = "a condition"
+        setattr(node, _TEXT, known)
+    return known
+
+
+# What is worked out about a node stays with it: it is asked in every run, and in every pass of a loop.
+_WEIGHT, _TEXT = "freezelint_weight", "freezelint_text"
 
 
 def accepts(machine: Machine, verdict: Value, test: ast.AST | None) -> bool:
     """Whether what a predicate returned counts as true; `test` is the condition as the script writes it."""
     truth = machine.truth(verdict)
-    if truth is not None:
+    if truth is None:
+        expression = test if isinstance(test, ast.expr) else ast.Constant(True, lineno=1, col_offset=0)
+        truth = _decide(machine, verdict, expression, expression, None)
+        _remember(machine, expression, truth)
+    return truth
+
+
+def flag(machine: Machine, value: Value) -> bool | None:
+    """What a flag is set to. A setting with a default is decided as in the condition of an `if`, and so is what
+    depends on the counter of a loop; None where nobody knows.
+    """
+    if not isinstance(value, Unknown) or not (value.late or _is_plain(value.hint)):
+        truth = machine.truth(value)
+        if truth is not None and machine.loops:
+            _remember(machine, _written(machine), truth)
         return truth
-    expression = test if isinstance(test, ast.expr) else ast.Constant(True, lineno=1, col_offset=0)
-    return _decide(machine, verdict, expression, expression, None)
+    return accepts(machine, value, _written(machine))
+
+
+def _written(machine: Machine) -> ast.AST:
+    """The expression that the current statement assigns, or is."""
+    found = getattr(machine.frame.statement, "value", None)
+    return found if isinstance(found, ast.expr) else machine.node
+
+
+def _remember(machine: Machine, test: ast.AST, truth: bool) -> None:
+    """What came out in the first passes of a loop."""
+    if machine.loops and not any(loop.late for loop in machine.loops):
+        machine.early.setdefault(test, set()).add(truth)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # A fragment that names none of these says nothing about freezing.
 _CONCERNS = re.compile(
-    r"requires?d?_?grad|freez|^eval$|^train$|optim|from_pretrained|no_grad|configure_optimizers|training_step|backward"
+    r"requires?d?_?grad|freez|^eval$|^train$|optim|from_pretrained|configure_optimizers|training_step|backward"
 )
 # Longer texts are documentation.
 _LONGEST_NAME = 80

@@ -185,7 +185,7 @@ def listed(machine: Machine, rest: _Rest) -> _Rest:
 
 def is_chosen(machine: Machine, one: Parameter | Module) -> bool:
     """Whether this stands for a rest of which the script has picked some, nobody knows which."""
-    return one.attributes.get(_DECIDED, machine.decided) != machine.decided
+    return bool(one.attributes.get(_DECIDED, machine.decided) != machine.decided)
 
 
 def open_module(around: Module, class_name: str) -> Module:

@@ -196,7 +196,9 @@ def unary(machine: Machine, op: ast.unaryop, value: Value) -> Value:
             return not truth
         hint = known(value) if isinstance(value, Unknown) else MISSING
         late = isinstance(value, Unknown) and value.late
-        return Unknown(f"not {text_of(value)}", MISSING if hint is MISSING else not hint, late=late)
+        result = Unknown(f"not {text_of(value)}", MISSING if hint is MISSING else not hint, late=late)
+        result.opposite = value if isinstance(value, Unknown) else None
+        return result
     if isinstance(value, Tensor):
         return machine.derived(value)
     if isinstance(value, Unknown):
@@ -243,6 +245,7 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         left, right, measures = measured(machine.decisions, op, left, right, machine.location())
         result = Unknown(f"{text_of(left)} {sign} {text_of(right)}", _hinted(compute, left, right), late=late)
         result.measures = measures
+        result.falling = late and _falls(op, left, right)
         if isinstance(left, Unknown) and isinstance(right, _PLAIN) and isinstance(op, (ast.Eq, ast.NotEq)):
             result.equals = (left.text, right, isinstance(op, ast.Eq))
         return result
@@ -254,6 +257,14 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         return bool(compute(left, right))
     except Exception:
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+
+
+def _falls(op: ast.cmpop, left: Value, right: Value) -> bool:
+    """Whether a comparison with a number that only grows can but become false: `epoch < warmup`."""
+    grows = [isinstance(side, Unknown) and side.late for side in (left, right)]
+    return grows == [True, False] if isinstance(op, (ast.Lt, ast.LtE)) else (
+        isinstance(op, (ast.Gt, ast.GtE)) and grows == [False, True]
+    )
 
 
 def _against_infinity(op: ast.cmpop, left: Value, right: Value) -> bool | None:

@@ -1,6 +1,7 @@
-"""Containers that may hold more than is known, because they were filled in a loop of which nobody knows the number
-of passes: of `ModuleList([Block() for _ in range(depth)])` two blocks are made, and that there may be others is
-remembered."""
+"""Containers that may hold more than is known, as they were filled in a loop of unknown length.
+
+Of `ModuleList([Block() for _ in range(depth)])` two blocks are made; that there may be others is kept.
+"""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def assumptions(decisions: Iterable[Decision], forced: dict[str, bool]) -> dict[
         side = forced.get(decision.condition)
         if side is not None and decision.equals is not None:
             text, value, equal = decision.equals
-            if side is equal:
+            if side is equal or equal is None:
                 found[text] = value
             else:
                 found.setdefault(text, MISSING)

@@ -30,7 +30,7 @@ from freezelint.source.worlds import NotKeptError, World
 MOST_PATHS = 14
 MOST_TICKS = 300_000
 # Of a fragment nobody knows the arguments: what it is about shows early, if at all.
-MOST_TICKS_OF_A_FRAGMENT = 30_000
+MOST_TICKS_OF_A_FRAGMENT = 20_000
 # How often the world that fragments start from is made anew, for the modules that they import.
 _MOST_EXTENSIONS = 4
 _WORTH_EXTENDING = 5  # statements of imported modules
@@ -106,6 +106,7 @@ class _Reader:
         self._started_with: frozenset[str] = frozenset()
         self._built_with: frozenset[str] = frozenset()  # those, and the ones of the constructor
         self._known: dict[str, Decision] = {}  # by condition, of all runs so far
+        self._usual: Machine | None = None  # of the usual run over the body
         self._extended = 0
         self._classes: dict[str, World] = {}  # with an object of the class, where each method of it starts
         self._thresholds = Thresholds()
@@ -116,6 +117,7 @@ class _Reader:
         uncalled: dict[entries.Entry, int] = {}
         for path in self._paths(entries.MAIN):
             main.append(path)
+            self._usual = self._usual or self._last
             for entry in entries.fragments(self._last):
                 uncalled[entry] = uncalled.get(entry, 0) + 1
         found = [tuple(main)]
@@ -211,8 +213,7 @@ class _Reader:
                 machine.decisions.assumed.update(assumptions(self._known.values(), forced))
                 break
         else:
-            world, machine = None, self._new(forced)
-            self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
+            world, machine = None, self._after_body(forced)
             if not forced and self._world is None:
                 self._world = world = _kept(machine)
         if not forced:
@@ -224,6 +225,16 @@ class _Reader:
                 self._keep_class(machine, entry.cls)
         if not forced:
             self._built_with = frozenset(machine.decisions.taken)
+        return machine
+
+    def _after_body(self, forced: dict[str, bool]) -> Machine:
+        """A machine that has run the body for its definitions; where nothing in it asks whether it runs as a script,
+        that of the main entry has.
+        """
+        if self._usual is not None and not forced and self._world is None and "__main__" not in self._file.text:
+            return self._usual
+        machine = self._new(forced)
+        self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
         return machine
 
     def _keep_class(self, machine: Machine, name: str) -> None:

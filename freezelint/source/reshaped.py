@@ -48,8 +48,9 @@ _STRUCTURAL = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Reshaped:
-    """An architecture under other settings: `lists` of layers have a length that nobody knows, `added` modules
-    are none of the known model's; shapes, or rates of dropout, may be other than those of the tree.
+    """An architecture under other settings: `lists` of layers are of unknown length, `added` modules are
+    not in the known model. Shapes are unknown where it is `sized`, and rates of dropout where some are
+    given (`dropping`). `classes` is False where their number is unknown.
     """
 
     architecture: Architecture
@@ -57,11 +58,13 @@ class Reshaped:
     added: tuple[str, ...] = ()
     sized: bool = False
     dropping: bool = False
+    classes: bool = True
 
 
-def reshaped(architecture: Architecture, settings: Mapping[str, Value]) -> Reshaped | None:
-    """The architecture under these settings of its configuration."""
-    usual = dict(architecture.root.attributes)
+def reshaped(
+    architecture: Architecture, settings: Mapping[str, Value], usual: Mapping[str, int]
+) -> Reshaped | None:
+    """The architecture under these settings of its configuration, which are `usual` in the known model."""
     other = {
         name: value
         for name, value in settings.items()
@@ -114,12 +117,14 @@ def _relayered(
     found: Reshaped | None = Reshaped(architecture)
     done: set[str] = set()
     parted = any(name in usual for name in _OF_PARTS)
+    if parted and "num_hidden_layers" in counts:
+        if not {"num_layers", "encoder_layers"} & set(counts):
+            return None  # of an encoder and a decoder: nobody knows which one
+        counts = {name: count for name, count in counts.items() if name != "num_hidden_layers"}
     for name in sorted(counts, key=lambda name: name not in _OF_PARTS):
         part = _LAYERS[name] or ("encoder" if parted else "")
         if part in done:
             continue
-        if name == "num_hidden_layers" and parted:
-            return None  # of an encoder and a decoder: nobody knows which one
         done.add(part)
         found = None if found is None else _with_layers(found, usual[name], known(counts[name]), part)
     return found
@@ -139,6 +144,8 @@ def _with_layers(so_far: Reshaped, usual: int, wanted: Value, part: str) -> Resh
         last = layers.children[-1][1] if layers is not None else None
         if layers is None or last is None:
             continue
+        if 2 < usual == len({id(child) for _, child in layers.children}):
+            return None  # stages, each of its own kind
         if wanted > usual and any(child is not last for _, child in layers.children[1:]):
             return replace(
                 so_far, lists=(*so_far.lists, *lists)

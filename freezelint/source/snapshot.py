@@ -122,7 +122,8 @@ class Stock:
                 if model == index:
                     paths.append(path)
             ids = tuple(dict.fromkeys(p for module in modules for p in module.parameters))
-            built = next((self.parameters[i].built for i in ids if self.parameters[i].built), root.built)
+            members = [parameter for _, parameter in root.own_and_below()]
+            built = next((parameter.built for parameter in members if parameter.built), root.built)
             self.described.append(
                 Model(index, self.names[index], root.class_name, root.library, tuple(modules), ids, built)
             )

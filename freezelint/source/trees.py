@@ -1,4 +1,4 @@
-"""Modules of known architectures: grown from the knowledge base, with the weights that the script asks for."""
+"""Modules of known architectures: grown from the knowledge base, with the weights that a script asks for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from freezelint.evidence import Origin
 from freezelint.source.architectures import Architecture, Node
 from freezelint.source.operators import known
 from freezelint.source.reshaped import Reshaped
-from freezelint.source.values import MISSING, Library, Module, NormSettings, Parameter, Value
+from freezelint.source.values import MISSING, Library, Module, NormSettings, Parameter, Unknown, Value
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -42,25 +42,38 @@ def grow_reshaped(machine: Machine, wanted: Reshaped, origin: Origin) -> Module:
     if wanted.lists:
         root.calls = ()
     if wanted.sized:
-        _forget_sizes(root, set(wanted.architecture.labelled), wanted.architecture.classes)
+        _resize(root, wanted)
+    if not wanted.classes:
+        _forget_classes(root, wanted.architecture)
     if wanted.dropping:
         for _, module in root.walk():
             module.dropout = None
     return root
 
 
-def _forget_sizes(root: Module, labelled: set[str], classes: int | None) -> None:
-    """Shapes are unknown, but for the number of classes."""
+def _resize(root: Module, wanted: Reshaped) -> None:
+    """Shapes are unknown from now on, but for the number of classes."""
+    labelled, classes = set(wanted.architecture.labelled), wanted.architecture.classes
     for path, module in root.walk():
+        kept = classes if path in labelled else None
         for parameter in module.parameters.values():
             if parameter is not None:
-                parameter.dims = (None,) * len(parameter.dims)
-                if path in labelled and classes is not None:
-                    parameter.dims = (classes, *parameter.dims[1:])
-        sizes = [name for name, value in module.attributes.items() if isinstance(value, int)]
-        for name in sizes:
-            if path not in labelled or module.attributes[name] != classes:
-                del module.attributes[name]
+                parameter.dims = tuple(kept if size == kept else None for size in parameter.dims)
+        for name, value in list(module.attributes.items()):
+            if type(value) is int and value != kept:
+                module.attributes[name] = Unknown(name)
+
+
+def _forget_classes(root: Module, architecture: Architecture) -> None:
+    """The number of classes is unknown."""
+    for path in architecture.labelled:
+        for _, module in (at(root, path) or Module("", "")).walk():
+            for parameter in module.parameters.values():
+                if parameter is not None:
+                    parameter.dims = (None, *parameter.dims[1:])
+            for name, value in list(module.attributes.items()):
+                if type(value) is int and value == architecture.classes:
+                    module.attributes[name] = Unknown(name)
 
 
 def _cost(root: Module) -> int:

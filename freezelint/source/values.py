@@ -42,17 +42,22 @@ class Unknown:
     stand for all later ones. Attributes and items are kept, so that the same expression is the same value.
     """
 
-    __slots__ = ("attributes", "choices", "equals", "hint", "late", "measures", "returned", "text")
+    __slots__ = ("attributes", "choices", "equals", "falling", "hint", "late", "measures", "opposite",
+        "returned", "text")  # fmt: skip
 
     def __init__(self, text: str = "", hint: Value = MISSING, *, late: bool = False) -> None:
         self.text = text[:120]
         self.hint = hint
         self.late = late
+        # Of a comparison with the counter of a loop: once it is false it stays so.
+        self.falling = False
         self.attributes: dict[Any, Value] = {}
         # Of a comparison: the text of what is compared, with which constant, and whether for equality.
         self.equals: tuple[str, Value, bool | None] | None = None
         # Of a comparison by size with a number: the text of what is compared.
         self.measures = ""
+        # Of `not value`: the value.
+        self.opposite: Unknown | None = None
         # Of an option that takes several words: what each of them may be.
         self.choices: tuple[Value, ...] = ()
         # What something unknown returned, or what is computed from that: it may have a graph that nobody sees.

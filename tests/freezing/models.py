@@ -9,6 +9,8 @@ import torch
 import transformers
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
+from torchvision.models.vgg import VGG, make_layers
+from torchvision.models.vision_transformer import VisionTransformer
 
 
 class Stage(nn.Module):
@@ -26,7 +28,7 @@ class Stage(nn.Module):
 
 
 class Net(nn.Module):
-    """Twelve stages, so that names share prefixes, and a head; a user's model."""
+    """A user's model: stages with norm layers, and a head. With twelve of them, names share prefixes."""
 
     def __init__(self, stages: int = 3) -> None:
         super().__init__()
@@ -53,6 +55,18 @@ def loss_of(model: nn.Module) -> Tensor:
 def small_resnet() -> ResNet:
     """torchvision's ResNet with one block a stage."""
     return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=2)
+
+
+def small_vgg() -> VGG:
+    """torchvision's VGG with two convolutions."""
+    model = VGG(make_layers([4, "M", 4, "M"]), num_classes=2, init_weights=False)
+    model.classifier = nn.Sequential(nn.Linear(4 * 49, 8), nn.ReLU(True), nn.Dropout(), nn.Linear(8, 2))
+    return model
+
+
+def small_vit() -> VisionTransformer:
+    """torchvision's vision transformer with two layers."""
+    return VisionTransformer(8, 4, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=2)
 
 
 def small_bert() -> Any:
@@ -87,6 +101,8 @@ def text_loss_of(model: Any) -> Tensor:
 LOSSES: dict[Callable[[], nn.Module], Callable[[nn.Module], Tensor]] = {
     Net: loss_of,
     small_resnet: loss_of,
+    small_vgg: loss_of,
+    small_vit: loss_of,
     small_bert: text_loss_of,
     small_gpt2: text_loss_of,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -128,6 +129,23 @@ def test_the_mode_survives_copies_pickles_state_dicts_and_compilation() -> None:
     assert all(map(torch.equal, statistics(model.stage[0]), before))
 
 
+def test_the_mode_survives_data_parallel_training(tmp_path: Path) -> None:
+    torch.distributed.init_process_group("gloo", f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        model = Net(2)
+        freezing.freeze(model, "stage.0")
+        before = statistics(model.stage[0])
+        wrapped = nn.parallel.DistributedDataParallel(model)
+        wrapped.train()
+        loss_of(wrapped).backward()
+        assert all(map(torch.equal, statistics(model.stage[0]), before))
+        with pytest.raises(ValueError, match="freeze and unfreeze before wrapping"):
+            freezing.unfreeze(wrapped)
+        assert freezing.summary(wrapped).rows[0].block == "stage.0"
+    finally:
+        torch.distributed.destroy_process_group()
+
+
 def test_freezing_in_mid_training_stops_momentum_and_weight_decay() -> None:
     """A zeroed gradient that is left in place would let both go on."""
     model = Net()
@@ -240,12 +258,6 @@ def test_except_last_counts_blocks_inside_any_wrapper() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match="ResNet has 6 blocks, from input to output: `conv1`, `layer1`"):
         freezing.freeze_except_last(resnet, 7)
-
-
-def test_a_model_that_is_wrapped_for_distributed_training_is_refused() -> None:
-    wrapped = nn.parallel.DistributedDataParallel.__new__(nn.parallel.DistributedDataParallel)
-    with pytest.raises(ValueError, match="freeze and unfreeze before wrapping"):
-        freezing.freeze(wrapped)
 
 
 @pytest.mark.parametrize("last", [1, 2])

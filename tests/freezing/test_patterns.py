@@ -44,7 +44,10 @@ def test_a_star_stays_within_one_component() -> None:
 
 def test_a_module_names_itself() -> None:
     model = Net(2)
-    assert list(select(model, [model.stage[1].conv]).parameters) == ["stage.1.conv.weight", "stage.1.conv.bias"]
+    assert list(select(model, [model.stage[1].conv]).parameters) == [
+        "stage.1.conv.weight",
+        "stage.1.conv.bias",
+    ]
 
 
 def test_a_tied_parameter_has_all_its_names() -> None:
@@ -60,7 +63,7 @@ def test_a_tied_parameter_has_all_its_names() -> None:
         ("stages.1", "`stages.1` matches nothing in Net; nearest: `stage.1`"),
         ("conv", "`conv` matches nothing in Net; nearest: `stage.0.conv`, `stage.1.conv`"),
         ("xyz", "`xyz` matches nothing in Net; it consists of `stage`, `head`"),
-        ("stage.0.drop", r"`stage.0.drop` names only what has no parameters \(`stage.0.drop`\) in Net"),
+        ("stage.0.drop", "`stage.0.drop` names only modules without parameters in Net"),
     ],
 )
 def test_what_matches_nothing_raises_with_the_nearest_names(pattern: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,14 @@ import freezelint
 from freezelint import freezing
 from freezelint.freezing.execution import depths
 from tests.freezing.models import (
-    LOSSES, Net, as_pretrained, images, small_bert, small_gpt2, small_resnet, tokens,
+    LOSSES,
+    Net,
+    as_pretrained,
+    images,
+    small_bert,
+    small_gpt2,
+    small_resnet,
+    tokens,
 )  # fmt: skip
 
 
@@ -24,9 +32,9 @@ def twelve_layers() -> nn.Module:
     return nn.Sequential(*(nn.Linear(2, 2) for _ in range(12)))
 
 
-# The published table for twelve layers at 3e-5 (layer 12 at the output), in units of 1e-5. Its column for 0.95
-# and its row for layer 1 do not follow its own formula, rate * decay ** k, and are not repeated here; where
-# it rounds 0.403 to 0.41, the tolerance is that of its last digit.
+# The published table for twelve layers at 3e-5 (layer 12 at the output), in units of 1e-5. Its column for
+# 0.95 and its row for layer 1 do not follow its own formula, rate * decay ** k, and are not repeated here;
+# where it rounds 0.403 to 0.41, the tolerance is that of its last digit.
 TABLE = {
     12: {0.90: 3.00, 0.80: 3.00, 0.70: 3.00},
     9: {0.90: 2.19, 0.80: 1.54, 0.70: 1.03},
@@ -50,7 +58,7 @@ def test_ulmfit_divides_by_2_6() -> None:
     groups = freezing.layerwise_groups(nn.Sequential(*(nn.Linear(2, 2) for _ in range(4))), 0.01, 1 / 2.6)
     found = [group["lr"] for group in groups]
     assert found[-1] == 0.01
-    assert [later / earlier for earlier, later in zip(found, found[1:], strict=False)] == pytest.approx([2.6] * 3)
+    assert [later / earlier for earlier, later in pairwise(found)] == pytest.approx([2.6] * 3)
 
 
 def test_by_block_of_bert_and_of_a_resnet() -> None:
@@ -146,7 +154,9 @@ def test_depth_works_on_frozen_models_and_leaves_them_frozen() -> None:
     model = Residual().requires_grad_(False)
     model.head.requires_grad_(True)
     assert depths(model, torch.zeros(3, 4))["stem.weight"] == 3
-    assert rates(freezing.layerwise_groups(model, 1.0, 0.5, "depth", sample=torch.zeros(3, 4))) == {"depth 0": 1.0}
+    assert rates(freezing.layerwise_groups(model, 1.0, 0.5, "depth", sample=torch.zeros(3, 4))) == {
+        "depth 0": 1.0
+    }
     assert [p.requires_grad for p in model.parameters()].count(True) == 2
 
 

@@ -45,7 +45,10 @@ PUBLISHED = {
         *numbered("classifier", 0, 3, 6),
     ],
     "densenet121": [
-        *("features." + name for name in ("conv0", "denseblock1", "transition1", "denseblock2", "transition2")),
+        *(
+            "features." + name
+            for name in ("conv0", "denseblock1", "transition1", "denseblock2", "transition2")
+        ),
         *("features." + name for name in ("denseblock3", "transition3", "denseblock4")),
         "classifier",
     ],
@@ -66,8 +69,12 @@ def test_of_torchvision_models(name: str) -> None:
 def test_of_a_detector() -> None:
     model = on_meta(fasterrcnn_resnet50_fpn, weights=None, weights_backbone=None)
     assert names(model) == [
-        "backbone.body.conv1", *(f"backbone.body.layer{k}" for k in range(1, 5)), "backbone.fpn", "rpn", "roi_heads",
-    ]  # fmt: skip
+        "backbone.body.conv1",
+        *(f"backbone.body.layer{k}" for k in range(1, 5)),
+        "backbone.fpn",
+        "rpn",
+        "roi_heads",
+    ]
 
 
 TIMM = {
@@ -86,7 +93,10 @@ def test_of_timm_models(name: str) -> None:
 TRANSFORMERS = {
     "BERT": ["bert.embeddings", *numbered("bert.encoder.layer", 0, 1), "bert.pooler", "classifier"],
     "DistilBERT": [
-        "distilbert.embeddings", *numbered("distilbert.transformer.layer", 0, 1), "pre_classifier", "classifier",
+        "distilbert.embeddings",
+        *numbered("distilbert.transformer.layer", 0, 1),
+        "pre_classifier",
+        "classifier",
     ],
     "ViT": ["vit.embeddings", *numbered("vit.layers", 0, 1), "classifier"],
     "GPT-2": ["transformer.wte", *numbered("transformer.h", 0, 1), "score"],
@@ -192,10 +202,17 @@ def test_a_look_leaves_no_trace() -> None:
 
 
 def test_bad_input_raises() -> None:
-    with pytest.raises(ValueError, match="Backwards does not run on the sample: .* give one batch"):
+    with pytest.raises(ValueError, match=r"Backwards does not run on the sample: .* \(give one batch"):
         freezing.blocks(Backwards(), torch.zeros(2, 7))
     with pytest.raises(ValueError, match="ReLU has no parameters"):
         freezing.blocks(nn.ReLU())
+
+
+def test_a_parametrised_layer_is_one_layer() -> None:
+    normed = nn.utils.parametrizations.weight_norm
+    model = nn.ModuleDict({"body": normed(nn.Linear(2, 2)), "head": nn.Linear(2, 2)})
+    assert names(model) == [layer.name for layer in layers(model)] == ["body", "head"]
+    assert len(freezing.blocks(model)[0].parameters) == len(layers(model)[0].parameters) == 3
 
 
 def test_layers_are_single_and_have_their_norm_layers() -> None:

@@ -1,5 +1,5 @@
-"""The part of SARIF 2.1.0 that freezelint writes, as the standard has it: which keys an object may have, which it
-must, and of what kind their values are. Nothing else is allowed, as in the published schema.
+"""The part of SARIF 2.1.0 that freezelint writes, as the standard has it: which keys an object may have,
+which it must, and of what kind their values are. Nothing else is allowed, as in the published schema.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Shape:
-    """An object. `keys` gives for each key a kind: a type, a set of values, another shape, or a list of one; a
-    `*` behind it marks those that must be there. `free` objects (property bags) may hold more.
+    """An object. `keys` gives for each key a kind: a type, a set of values, another shape, or a list of one;
+    a `*` behind it marks those that must be there. `free` objects (property bags) may hold more.
     """
 
     keys: dict[str, Any] = field(default_factory=dict)

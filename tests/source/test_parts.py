@@ -28,9 +28,15 @@ def built(text: str) -> Module:
     [
         ("result = nn.Sequential(*[nn.Linear(2, 2) for _ in range(12)])", 12),
         ("result = nn.Sequential(*[nn.Linear(2, 2) for _ in range(args.depth)])", 4),
-        ("layers = []\nfor _ in range(args.depth): layers.append(nn.ReLU())\nresult = nn.Sequential(*layers)", 4),
+        (
+            "parts = []\nfor _ in range(args.depth): parts.append(nn.ReLU())\nresult = nn.Sequential(*parts)",
+            4,
+        ),
         # What an unknown number of folds repeats is the list, not its elements.
-        ("for fold in range(count):\n  result = nn.ModuleList()\n  for _ in range(3): result.append(nn.ReLU())", 3),
+        (
+            "for _ in range(count):\n  result = nn.ModuleList()\n  for _ in 'abc': result.append(nn.ReLU())",
+            3,
+        ),
         ("for fold in range(count):\n  result = nn.ModuleList([nn.ReLU() for _ in range(3)])", 3),
         ("for _ in range(count):\n  parts = []\n  parts += [nn.ReLU()]\n  result = nn.ModuleList(parts)", 1),
     ],

@@ -59,3 +59,31 @@ def test_an_option_that_takes_none_unless_it_is_given() -> None:
     (finding,) = found_in(_script(f"{begin}; args = args.parse_args()", loop))
     assert finding.code == "FRZ101"
     assert finding.message.startswith("when `args.count > 0`: `bn1` and `layer1` are frozen")
+
+
+def test_an_epoch_that_is_past_does_not_come_again() -> None:
+    """With no warm-up nothing is ever frozen: not in later epochs either."""
+    found = found_in("""
+        import argparse
+        import torch
+        from torch import nn
+        from torchvision import models
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--warmup", type=int, default=0)
+        args = parser.parse_args()
+        model = models.resnet18(weights="DEFAULT")
+        model.fc = nn.Linear(512, 4)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+        for epoch in range(30):
+            warming = epoch < args.warmup
+            for name, parameter in model.named_parameters():
+                if not name.startswith("fc"):
+                    parameter.requires_grad = not warming
+            model.train()
+            for images, labels in loader:
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(images), labels).backward()
+                optimizer.step()
+    """)
+    assert found == []

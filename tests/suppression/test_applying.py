@@ -52,7 +52,7 @@ def test_a_whole_file() -> None:
 
 
 def test_where_either_witness_saw_it() -> None:
-    """The live audit's place may be another one than that in the source, for which the comment was written."""
+    """The live audit may place it elsewhere than the source reader, for which the comment was written."""
     text = "model.train()\nstep()  # noqa: FRZ101\n"
     elsewhere = Related(Location("train.py", 2), FOUND_IN_SOURCE)
     assert told(applied(text, finding(1, related=(elsewhere,)))) == []

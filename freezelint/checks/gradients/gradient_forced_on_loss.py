@@ -15,7 +15,7 @@ def check(trace: Trace) -> Iterator[Fault]:
     train (a constant loss for an empty batch is a fallback, not a fault)."""
     for step in trace.steps:
         meant = _meant_to_train(trace, step)
-        if step.loss_reaches_nothing is True and meant and not _anything_trains(trace):
+        if step.loss_reaches_nothing is True and (meant or _is_open(step)) and not _anything_trains(trace):
             yield _fault(trace, step, meant)
             return
 
@@ -29,6 +29,12 @@ def _meant_to_train(trace: Trace, step: Step) -> list[int]:
     ]
 
 
+def _is_open(step: Step) -> bool:
+    """Whether all that is known of what the step was to train is that it was to train something."""
+    stepping = step.stepping
+    return stepping is not None and not stepping.complete and not step.held_by_stepping
+
+
 def _anything_trains(trace: Trace) -> bool:
     states = (state for step in trace.steps for state in step.parameters.values())
     return any(state.gradient in ("nonzero", "unknown") for state in states if state.trainable)
@@ -40,11 +46,11 @@ def _fault(trace: Trace, step: Step, meant: list[int]) -> Fault:
     how = (
         "the loss was made to require grad here" if forced else "the loss is a new tensor that requires grad"
     )
+    reached = f"none of {plural(len(meant), 'trainable parameter')}" if meant else "no parameter"
     cuts = [event for event in (_latest(trace, step, "detached"),) if event and event.location]
     return Fault(
-        f"{how}, but is cut from the graph: backward reaches none of "
-        f"{plural(len(meant), 'trainable parameter')}, and nothing "
-        "trains; remove this, and mend the cut that the error then points to",
+        f"{how}, but is cut from the graph: backward reaches {reached}, and nothing trains; remove this, and "
+        "mend the cut that the error then points to",
         here.location if here else None,
         subjects(trace, meant),
         tuple(Related(e.location, f"cut from the graph ({line(e.location)})") for e in cuts if e.location),

@@ -81,6 +81,23 @@ def constant(*names: str) -> Callable[[_F], _F]:
     return _marker("constants", *names)
 
 
+class _Memo(dict[Any, Any]):
+    """What a function gave for a key. The same few names are asked for over and over."""
+
+    _MOST = 50_000
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, key: Any) -> Any:
+        value = self._compute(key)
+        if len(self) >= self._MOST:
+            self.clear()
+        self[key] = value
+        return value
+
+
 class Vocabulary:
     """All that the files of this package know, by name."""
 
@@ -94,7 +111,11 @@ class Vocabulary:
         self.aliases: dict[str, str] = {}
         for found in pkgutil.iter_modules(__path__):
             self._take(import_module(f"{__name__}.{found.name}"))
-        self._canonical: dict[str, str] = {}
+        self._canonical = _Memo(self._renamed)
+        self._known = _Memo(self._is_known)
+        self._function_of = _Memo(self._find_function)
+        self._builder_of = _Memo(self._find_builder)
+        self._entry_of = _Memo(self._find_entry)
 
     def _take(self, module: Any) -> None:
         self.aliases.update(getattr(module, "ALIASES", {}))
@@ -105,9 +126,7 @@ class Vocabulary:
 
     def canonical(self, name: str) -> str:
         """The spelling under which a library name is known."""
-        known = self._canonical.get(name)
-        if known is None:
-            known = self._canonical[name] = self._renamed(name)
+        known: str = self._canonical[name]
         return known
 
     def _renamed(self, name: str) -> str:
@@ -127,6 +146,10 @@ class Vocabulary:
 
     def function(self, name: str) -> Callable[..., Any] | None:
         """What answers a call of this library name. Where a class is known more precisely, that is meant."""
+        found: Callable[..., Any] | None = self._function_of[name]
+        return found
+
+    def _find_function(self, name: str) -> Callable[..., Any] | None:
         canonical = self.canonical(name)
         key, class_key = (self._key(table, canonical) for table in (self.functions, self.builders))
         if class_key is not None and key is not None and key != canonical and len(class_key) > len(key):
@@ -135,6 +158,10 @@ class Vocabulary:
 
     def builder(self, name: str) -> Callable[..., Any] | None:
         """The constructor of this module class."""
+        found: Callable[..., Any] | None = self._builder_of[name]
+        return found
+
+    def _find_builder(self, name: str) -> Callable[..., Any] | None:
         canonical = self.canonical(name)
         found = self._with_wildcards(self.builders, canonical)
         where = getattr(found, "where", None)
@@ -146,13 +173,22 @@ class Vocabulary:
 
     def knows(self, name: str) -> bool:
         """Whether this very name (no wildcard) means something."""
+        known: bool = self._known[name]
+        return known
+
+    def _is_known(self, name: str) -> bool:
         canonical = self.canonical(name)
         return any(canonical in table for table in (self.functions, self.builders, self.constants))
 
     def of_kind(self, table: str, value: Any, name: str) -> Callable[..., Any] | None:
         """The entry of `methods`, `attributes` or `assignments` for this value, that of its own kind first."""
+        entry: Callable[..., Any] | None = self._entry_of[table, type(value), name]
+        return entry
+
+    def _find_entry(self, key: tuple[str, type, str]) -> Callable[..., Any] | None:
+        table, of, name = key
         entries: dict[tuple[type, str], Callable[..., Any]] = getattr(self, table)
-        for kind in type(value).__mro__:
+        for kind in of.__mro__:
             entry = entries.get((kind, name)) or entries.get((kind, "*"))
             if entry is not None:
                 return entry

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.evidence import EventKind
-from freezelint.source import forwards, modules, open_ends
+from freezelint.source import conditions, forwards, modules, open_ends
 from freezelint.source.operators import known
 from freezelint.source.snapshot import unwrapped
 from freezelint.source.values import (
@@ -264,7 +264,7 @@ def requires_grad_(machine: Machine, module: Module, call: Call) -> Value:
     """The flag of everything below."""
     below = modules.parameters_below(module)
     if below:
-        truth = machine.truth(call.get(0, "requires_grad", True))
+        truth = conditions.flag(machine, call.get(0, "requires_grad", True))
         machine.recorder.flag(below, truth, receiver=unwrapped(module))
     return module
 

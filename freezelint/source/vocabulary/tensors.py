@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import lost_copies, tensors
+from freezelint.source import conditions, lost_copies, tensors
 from freezelint.source.operators import known
 from freezelint.source.values import (
     Call,
@@ -80,7 +80,7 @@ def requires_grad(machine: Machine, tensor: Tensor) -> Value:
 @assignment(Parameter, "requires_grad")
 def set_parameter_flag(machine: Machine, parameter: Parameter, value: Value) -> None:
     """`p.requires_grad = value`."""
-    machine.recorder.flag([parameter], machine.truth(value))
+    machine.recorder.flag([parameter], conditions.flag(machine, value))
 
 
 @assignment(Tensor, "requires_grad")
@@ -92,7 +92,7 @@ def set_tensor_flag(machine: Machine, tensor: Tensor, value: Value) -> None:
 @method(Tensor, "requires_grad_")
 def requires_grad_(machine: Machine, tensor: Tensor, call: Call) -> Value:
     """`tensor.requires_grad_(flag)`."""
-    truth = machine.truth(call.get(0, "requires_grad", True))
+    truth = conditions.flag(machine, call.get(0, "requires_grad", True))
     if isinstance(tensor, Parameter):
         machine.recorder.flag([tensor], truth)
     else:

@@ -138,20 +138,17 @@ def from_checkpoint(machine: Machine, class_name: str, source: Value, call: Call
         _without_head(root, wanted, config, source)
     if wanted is not None:
         _without_pooler(root, call)
-        _into_eval(machine, root)
         root.attributes["config"] = config
+    _into_eval(machine, root)
     return root
 
 
 def _configuration_for(machine: Machine, source: Value, call: Call) -> Instance:
-    """The configuration of what is loaded: that which is given, or the checkpoint's, and what the call says."""
+    """The configuration of what is loaded: that which is given, or the checkpoint's, with the call's own."""
     given = call.kwargs.get("config")
     if not isinstance(given, Instance):
         return loaded(machine, source if given is None else Unknown("config"), call)
-    labels = {
-        name: call.kwargs[name] for name in ("num_labels", "id2label", "label2id") if name in call.kwargs
-    }
-    update(given, {**given_to(call), **labels})
+    update(given, given_to(call))
     return given
 
 

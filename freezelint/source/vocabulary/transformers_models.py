@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezelint.source import checkpoints, trees
-from freezelint.source.values import Call, Module, Unknown, Value
+from freezelint.source.values import Call, Module, Tensor, Unknown, Value
 from freezelint.source.vocabulary import attribute, method
 
 if TYPE_CHECKING:
@@ -30,22 +30,34 @@ def embeddings(machine: Machine, module: Module, call: Call) -> Value:
     return found if found is not None else Unknown(call.name)
 
 
+def _is_of_transformers(module: Module) -> bool:
+    return module.library == "transformers" or any(name.endswith("PreTrainedModel") for name in module.bases)
+
+
 @attribute(Module, "base_model")
 def base_model(machine: Machine, module: Module) -> Value:
     """The part that a checkpoint of the bare model brings."""
-    if module.library != "transformers" and "PreTrainedModel" not in module.bases:
+    if not _is_of_transformers(module):
         return NotImplemented
-    for name, child in module.children.items():
-        if child is not None and child.class_name.endswith("Model") and name != "lm_head":
-            return child
-    return module
+    return module.children.get(checkpoints.prefix_of(module)) or module
 
 
-@method(Module, "gradient_checkpointing_enable", "gradient_checkpointing_disable", "tie_weights", "init_weights", "post_init",
-        "push_to_hub", "enable_input_require_grads", "generate", "print_trainable_parameters")  # fmt: skip
+@attribute(Module, "base_model_prefix")
+def base_model_prefix(machine: Machine, module: Module) -> Value:
+    """The name of that part."""
+    if not _is_of_transformers(module):
+        return NotImplemented
+    return checkpoints.prefix_of(module) or Unknown("base_model_prefix")
+
+
+@method(
+    Module,
+    *("gradient_checkpointing_enable", "gradient_checkpointing_disable", "tie_weights", "init_weights"),
+    *("post_init", "push_to_hub", "enable_input_require_grads", "generate", "print_trainable_parameters"),
+)
 def harmless(machine: Machine, module: Module, call: Call) -> Value:
     """What concerns neither flags nor modes."""
-    return None if call.name != "generate" else Unknown("generate()")
+    return None if call.name != "generate" else Tensor(requires_grad=False, text="generate()")
 
 
 @method(Module, "freeze_feature_encoder", "freeze_feature_extractor", "freeze_base_model", "freeze_encoder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezelint.source import architectures, checkpoints, trees
@@ -39,7 +40,7 @@ _OF_LOADING = frozenset(
             "mirror",
             "pretrained_model_name_or_path",
         ),
-        *("key_mapping", "use_flash_attention_2", "return_unused_kwargs", "_fast_init", "num_labels"),
+        *("key_mapping", "use_flash_attention_2", "return_unused_kwargs", "_fast_init"),
         *(
             "id2label",
             "label2id",
@@ -82,10 +83,7 @@ def loaded(machine: Machine, source: Value, call: Call) -> Instance:
     else:
         identity = known(source)
         config = _usual(identity if isinstance(identity, str) and call.complete else None)
-    labels = {
-        name: call.kwargs[name] for name in ("num_labels", "id2label", "label2id") if name in call.kwargs
-    }
-    update(config, {**given_to(call), **labels})
+    update(config, given_to(call))
     return config
 
 
@@ -166,11 +164,7 @@ def wanted_by(config: Instance, task: str) -> Reshaped | None:
     architecture = architectures.transformers(identity, task, labels if isinstance(labels, int) else None)
     if architecture is None:
         return None
-    usual = architectures.transformers(identity)
-    settings = {name: value for name, value in config.attributes.items() if not name.startswith("_")}
-    if (
-        usual is not None
-    ):  # what this class's tree tells of the configuration may be less than the bare model's
-        told = dict(usual.root.attributes)
-        settings = {name: value for name, value in settings.items() if value is not told.get(name, MISSING)}
-    return reshaped(architecture, settings)
+    bare = architectures.transformers(identity) or architecture
+    usual = {**dict(architecture.root.attributes), **dict(bare.root.attributes)}
+    found = reshaped(architecture, config.attributes, usual)
+    return None if found is None else replace(found, classes=not isinstance(labels, Unknown))

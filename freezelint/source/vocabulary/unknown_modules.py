@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezelint.source import calls
 from freezelint.source.claims import claim_here
 from freezelint.source.describing import text_of
 from freezelint.source.iteration import Repeat
 from freezelint.source.no_effects import mark
-from freezelint.source.values import Call, Unknown, Value
+from freezelint.source.values import Call, Tensor, Unknown, Value
 from freezelint.source.vocabulary import method
 
 if TYPE_CHECKING:
@@ -43,6 +44,18 @@ def eval_(machine: Machine, owner: Unknown, call: Call) -> Value:
     if claimed.get("says") == "freeze" and claimed.get("freezes_otherwise") is False and not call.args:
         machine.recorder.event("to-eval")
     return owner
+
+
+# What only the generation of text knows: it returns tokens, which have no gradient.
+_OF_GENERATION = {"max_new_tokens", "max_length", "num_beams", "do_sample", "pad_token_id"}
+
+
+@method(Unknown, "generate")
+def generate(machine: Machine, owner: Unknown, call: Call) -> Value:
+    """Tokens, where it is text that is generated."""
+    if _OF_GENERATION.isdisjoint(call.kwargs):
+        return calls.unknown(machine, f"{text_of(owner)}.generate", call)
+    return Tensor(requires_grad=False, text="generate()")
 
 
 def _part(text: str, position: Value, name: str) -> Unknown:

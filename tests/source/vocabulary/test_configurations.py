@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from freezelint.source.values import MISSING, Instance, Unknown
-from tests.source.reading import read_source, value_of, variables
+from tests.source.reading import codes, found_in, read_source, traced, value_of, variables
 
 PARSER = """
 import argparse
@@ -276,3 +276,35 @@ def test_what_a_module_that_is_not_there_gives_is_unknown() -> None:
     )
     assert machine.decisions.taken
     assert isinstance(variables(machine)["same"], Unknown)
+
+
+# --- options of several words ---
+
+_SEVERAL = """
+import argparse
+import torch
+from torch import nn
+parser = argparse.ArgumentParser()
+parser.add_argument("--freeze", nargs="*", default=[], choices=["0", "1"])
+args = parser.parse_args()
+model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+for part in args.freeze:
+    for p in model.get_submodule(part).parameters():
+        p.requires_grad = False
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(2):
+    optimizer.zero_grad()
+    model(torch.randn(4, 2)).sum().backward()
+    optimizer.step()
+"""
+
+
+def test_words_are_not_given_unless_somebody_gives_them() -> None:
+    steps = traced(_SEVERAL).steps
+    assert {state.trainable for state in steps[0].parameters.values()} == {True}
+
+
+def test_a_word_that_may_be_given_is_tried() -> None:
+    found = found_in(_SEVERAL)
+    assert codes(found) == ["FRZ201"]
+    assert found[0].message.startswith("when `args.freeze`: SGD holds `model.0`")
