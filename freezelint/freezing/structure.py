@@ -180,7 +180,7 @@ def _is_whole(parent: nn.Module, child: nn.Module, alike: int, share: float) -> 
     """Whether a part is a block, rather than something around blocks."""
     if not _holds_stack(child):
         return True
-    if isinstance(parent, _STACKS) and parent is not child:
+    if isinstance(parent, _STACKS):
         # An element of a stack is a block, unless it is the body of which the other elements are the tail.
         return alike > 1 or share <= 0.5
     if alike > 1:

@@ -69,8 +69,11 @@ def call(machine: Machine, function: Value, call: Call) -> Value:
         return machine.derived(function, *call.args, *call.kwargs.values())
     if isinstance(function, Unknown) or function is None:
         result = unknown(machine, text_of(function), call)
-        if isinstance(result, Unknown) and machine.grad_enabled is not False:
-            result.returned = _returns_a_graph(function, call)
+        if machine.grad_enabled is not False and _returns_a_graph(function, call):
+            if isinstance(result, Unknown):
+                result.returned = True
+            elif isinstance(result, Tensor) and result.requires_grad is False:
+                result.requires_grad = None
         return result
     defined = machine.get(function, "__call__")
     return unknown(machine, text_of(function), call) if isinstance(defined, Unknown) else machine.call_with(defined, call)

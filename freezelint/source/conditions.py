@@ -37,7 +37,12 @@ def choose(machine: Machine, node: ast.If) -> tuple[bool, bool]:
         wish = _Wish(False, refuses(node.body))
     elif node.orelse and ends_script(node.orelse):
         wish = _Wish(True, refuses(node.orelse))
-    elif not node.orelse and leaves_function(node.body) and machine.frame.body and machine.frame.body[-1][-1] is not node:
+    elif (
+        not node.orelse
+        and leaves_function(node.body)
+        and machine.frame.body
+        and machine.frame.body[-1][-1] is not node
+    ):
         wish = _Wish(False)
     return _test(machine, node.test, node, wish)
 
@@ -109,9 +114,9 @@ def _decide(
         return _later(machine, test, early, value.falling)
     settings = {} if _compares(value) else _settings(machine, test)
     assumed = machine.decisions.assumed
-    if settings and isinstance(value, Unknown) and _is_plain(value.hint) and not _is_forced(machine, value):
-        if all(assumed.get(name, MISSING) is not MISSING for name in settings):
-            return bool(value.hint)  # what was decided on the setting before decides this, too
+    settled = bool(settings) and all(assumed.get(name, MISSING) is not MISSING for name in settings)
+    if settled and _is_plain(value.hint) and not _is_forced(machine, value):
+        return bool(value.hint)  # what was decided on the setting before decides this, too
     text = text_of(value) if isinstance(value, Unknown) and value.text else _text(test)
     usual = _usual(value, test)
     if wish is not None and wish.demanded:
@@ -123,7 +128,7 @@ def _decide(
     location = machine.frame.file.location(test, machine.frame.name)
     equals, measures = (value.equals, value.measures) if isinstance(value, Unknown) else (None, "")
     if equals is None and len(settings) == 1:
-        # Where this comes out against its default, the setting has another value: the other one, or whichever.
+        # Where this comes out against its default, the setting has another value: the other one, or any.
         ((name, default_of_it),) = settings.items()
         equals = (name, not default_of_it if isinstance(default_of_it, bool) else MISSING, None)
     weight = _weight(machine, around, wish)
@@ -141,7 +146,7 @@ def _compares(value: Value) -> bool:
 
 
 def _settings(machine: Machine, test: ast.expr) -> dict[str, Value]:
-    """The unknown values that a condition is made of, by text, with their hints, where all of them have one."""
+    """The unknown values that a condition is made of, by text, with their hints, where all have one."""
     found: dict[str, Value] = {}
     for part in _names(test):
         value = machine.evaluate(part)
@@ -181,7 +186,12 @@ def _later(machine: Machine, test: ast.expr, early: set[bool], falling: bool) ->
     if falling and early == {False}:
         return False
     loop = next((loop for loop in reversed(machine.loops) if loop.late), None)
-    if loop is not None and loop.late == 2 and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq):
+    if (
+        loop is not None
+        and loop.late == 2
+        and isinstance(test, ast.Compare)
+        and isinstance(test.ops[0], ast.Eq)
+    ):
         modulo = any(isinstance(part, ast.Mod) for part in ast.walk(test))
         return modulo and early != {True}
     return early != {True}
@@ -204,9 +214,13 @@ def _weight(machine: Machine, around: ast.AST, wish: _Wish | None) -> int:
         known = weight_of(_source(machine, around))
         setattr(around, _WEIGHT, known)
     if machine.importing and known < MATTERS_MUCH:
-        return 0  # what a module asks while it is imported (is a package there? which version?) is not about models
+        return 0  # what a module asks while it is imported (is a package there?) is not about models
     # A branch that gives up is not worth a path of its own, unless it is the only one.
-    return min(known, 1) if wish is not None and not wish.side and isinstance(around, ast.If) and not around.orelse else known
+    return (
+        min(known, 1)
+        if wish is not None and not wish.side and isinstance(around, ast.If) and not around.orelse
+        else known
+    )
 
 
 def _source(machine: Machine, node: ast.AST) -> str:
@@ -240,8 +254,8 @@ def accepts(machine: Machine, verdict: Value, test: ast.AST | None) -> bool:
 
 
 def flag(machine: Machine, value: Value) -> bool | None:
-    """What a flag is set to. A setting with a default is decided as in the condition of an `if`, and so is what
-    depends on the counter of a loop; None where nobody knows.
+    """What a flag is set to. A setting with a default is decided as in the condition of an `if`, and so is
+    what depends on the counter of a loop; None where nobody knows.
     """
     if not isinstance(value, Unknown) or not (value.late or _is_plain(value.hint)):
         truth = machine.truth(value)

@@ -21,7 +21,6 @@ from freezelint.source.values import (
     Module,
     Namespace,
     Optimizer,
-    Unknown,
     Value,
 )
 
@@ -105,7 +104,7 @@ def run_fragment(machine: Machine, entry: Entry) -> None:
             return
         cls, made = scope.get(entry.cls), machine.built
         found = cls.find(entry.function) if isinstance(cls, Class) and entry.function else None
-        if found is not None and made is not None:
+        if isinstance(cls, Class) and found is not None and made is not None:
             method = found[0].function if isinstance(found[0], Descriptor) else found[0]
             _forget_modes(machine, cls, method)
             machine.call_with(Method(method, made), unknown)
@@ -168,7 +167,11 @@ def fragments(machine: Machine) -> Iterator[Entry]:
 def _methods(name: str, cls: Class) -> Iterator[Entry]:
     for attribute, value in cls.namespace.items():
         function = value.function if isinstance(value, Descriptor) else value
-        if isinstance(function, Function) and not function.called and attribute not in ("__init__", "forward"):
+        if (
+            isinstance(function, Function)
+            and not function.called
+            and attribute not in ("__init__", "forward")
+        ):
             if _concerns(function.node):
                 yield Entry(f"method `{name}.{attribute}`", attribute, name)
 
@@ -201,7 +204,9 @@ def _names(node: ast.AST) -> Iterator[str]:
             yield part.arg or ""
         elif isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield part.name
-        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and len(part.value) < _LONGEST_NAME:
+        elif (
+            isinstance(part, ast.Constant) and isinstance(part.value, str) and len(part.value) < _LONGEST_NAME
+        ):
             yield part.value
 
 
@@ -212,7 +217,10 @@ def _forget_modes(machine: Machine, cls: Class, method: Value) -> None:
         for ancestor in cls.mro()
         if isinstance(ancestor, Class)
         for value in (d.function if isinstance(d, Descriptor) else d for d in ancestor.namespace.values())
-        if isinstance(value, Function) and value is not method and value.name != "__init__" and _sets_modes(value)
+        if isinstance(value, Function)
+        and value is not method
+        and value.name != "__init__"
+        and _sets_modes(value)
     ]
     for root in machine.recorder.stock.roots() if setting else ():
         for _, module in root.walk():

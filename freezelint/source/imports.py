@@ -171,12 +171,13 @@ def find_starred(machine: Machine, scope: Scope, name: str) -> Value:
     pending = scope.get(PENDING)
     if not isinstance(pending, Pending) or name in pending.missing:
         return MISSING
+    met: set[str] = set()
     for index in pending.outline.stars:
         node = pending.outline.body[index]
         if index in pending.done or not isinstance(node, ast.ImportFrom) or pending.namespace.file is None:
             continue
         file = machine.project.find(pending.namespace.file, node.module or "", node.level)
-        if file is None or _may_define(machine, file, name, set()):
+        if file is None or _may_define(machine, file, name, met):
             _run(machine, pending, [index])
             if name in scope:
                 return resolved(machine, scope, name)
@@ -188,14 +189,19 @@ def find_starred(machine: Machine, scope: Scope, name: str) -> Value:
 _STAR = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
 
 
+def _defining(name: str, *, exported: bool) -> str:
+    """What a module that gives out a name must say."""
+    if exported:
+        return rf"""["']{name}["']"""
+    return rf"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+){name}\b|^[ \t]*{name}[ \t]*[:=]|import\b[^\n]*\b{name}\b"
+
+
 def _may_define(machine: Machine, file: SourceFile, name: str, met: set[str]) -> bool:
-    if file.path in met or len(met) > _MOST_MODULES:
+    if file.path in met or len(met) >= _MOST_STARS:
         return False
     met.add(file.path)
-    if name in file.text:
-        builtin = machine.vocabulary.knows(f"builtins.{name}")
-        if not builtin or re.search(rf"^[ \t]*(?:(?:def|class)[ \t]+{name}\b|{name}[ \t]*=)", file.text, re.MULTILINE):
-            return True
+    if name in file.text and re.search(_defining(name, exported="__all__" in file.text), file.text, re.MULTILINE):
+        return True
     for dots, module in _STAR.findall(file.text):
         inner = machine.project.find(file, module, len(dots))
         if inner is not None and _may_define(machine, inner, name, met):
@@ -247,6 +253,8 @@ def _run(machine: Machine, pending: Pending, statements: Iterable[int]) -> None:
 
 
 _MOST_MODULES = 100
+# Modules that are searched for a name that may come from a `from … import *`.
+_MOST_STARS = 150
 # Expressions and statements that one look into an imported module may evaluate, and what opening it counts.
 _MOST_TICKS = 10_000
 _TICKS_OF_A_MODULE = 30

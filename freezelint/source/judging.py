@@ -1,5 +1,6 @@
-"""The findings of one reading: each path is judged by itself, and what several paths show is told once, with the
-conditions that it depends on."""
+"""The findings of one reading: each path is judged by itself, and what several paths show is told once, with
+the conditions that it depends on.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +36,21 @@ def findings_of(reading: Reading) -> list[Finding]:
 
 
 def _of_entry(runs: Sequence[Run]) -> dict[_Key, Finding]:
-    judged = [(run, _by_place(judge([run.trace]))) for run in runs]
+    judged: list[tuple[Run, dict[_Key, Finding]]] = []
+    for run in runs:
+        # A decision that changed nothing needs no second judgement.
+        same = next((findings for other, findings in judged if _alike(other.trace, run.trace)), None)
+        judged.append((run, _by_place(judge([run.trace])) if same is None else same))
     merged: dict[_Key, Finding] = {}
     for run, findings in judged:
         for key, finding in findings.items():
             if key not in merged:
                 merged[key] = _told(finding, run, judged, key)
     return merged
+
+
+def _alike(one: Trace, other: Trace) -> bool:
+    return replace(one, limits=()) == replace(other, limits=())
 
 
 def _by_place(findings: Iterable[Finding]) -> dict[_Key, Finding]:
@@ -67,8 +76,8 @@ def _told(
 def _decides(
     decision: Decision, run: Run, judged: Sequence[tuple[Run, dict[_Key, Finding]]], key: _Key
 ) -> bool:
-    """Whether every path that shows the finding takes this side, and one that differs from this path in nothing
-    else, or that this path came from by turning it, does not show it.
+    """Whether every path that shows the finding takes this side, and one that differs from this path in
+    nothing else, or that this path came from by turning it, does not show it.
     """
     against = False
     for other, findings in judged:
@@ -103,8 +112,8 @@ def _settles(decision: Decision) -> bool:
 
 
 def _is_telling(decision: Decision) -> bool:
-    """Whether a condition says something to a reader of findings: not what depends on the machine or the counter
-    of a loop, nor what only decides on reports, nor what every run that does not give up has.
+    """Whether a condition says something to a reader of findings: not what depends on the machine or the
+    counter of a loop, nor what only decides on reports, nor what every run that does not give up has.
     """
     counts = decision.condition[:1].isdigit() or decision.demanded
     return not counts and not _PLUMBING.search(f"{decision.condition} {decision.source}".lower())

@@ -51,7 +51,9 @@ class Decisions:
     forced: dict[str, bool] = field(default_factory=dict)
     assumed: dict[str, Any] = field(default_factory=dict)
     taken: dict[str, Decision] = field(default_factory=dict)
-    thresholds: dict[str, int] = field(default_factory=dict)  # where unknown numbers are taken to lie, by text
+    thresholds: dict[str, int] = field(
+        default_factory=dict
+    )  # where unknown numbers are taken to lie, by text
     compared: dict[str, Compared] = field(default_factory=dict)  # unknown numbers that were compared, by text
 
     def decide(

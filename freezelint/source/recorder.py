@@ -54,7 +54,7 @@ class Recorder:
     """Collects the events and steps of one run."""
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        self.machine = machine
         self.misses = misses.Misses(machine)
         self.begin()
 
@@ -73,7 +73,7 @@ class Recorder:
         self.checkpoint_depth = 0  # reentrant checkpoints around the current call that cut the graph
         self.uncertain_forward = False  # a condition that nobody knows chose what ran
         self.stock = snapshot.Stock(self)
-        self.rates = rates.Rates(self._machine)
+        self.rates = rates.Rates(self.machine)
         self._open: dict[tuple[Any, ...], Record] = {}
         self._seen: Counter[int] = Counter()  # how often a step left this state
 
@@ -94,7 +94,7 @@ class Recorder:
 
         `key` keeps apart what must not be merged. Gives the index of the event, -1 where there are too many.
         """
-        record = self.record(kind, location or self._machine.location(), key, details)
+        record = self.record(kind, location or self.machine.location(), key, details)
         record.parameters.update((id(parameter), parameter) for parameter in parameters)
         record.modules.update((id(module), module) for module in modules)
         record.optimizer = optimizer or record.optimizer
@@ -113,7 +113,7 @@ class Recorder:
 
     def _append(self, kind: EventKind, location: Location | None, details: dict[str, Any]) -> Record:
         if kind in ("to-train", "to-eval") and not details.get("name"):
-            details = {**claims.claim_here(self._machine), **details}
+            details = {**claims.claim_here(self.machine), **details}
         index = len(self.records) if len(self.records) < _MOST else -1
         record = Record(index, kind, location, self.steps_done, not self.forwarded, details=details)
         if index >= 0:
@@ -129,11 +129,11 @@ class Recorder:
                 parameter.requires_grad, parameter.cause = None, None
             return
         kind: EventKind = "unfrozen" if value else "frozen"
-        record = self.record(kind, self._machine.location(), "", {})
+        record = self.record(kind, self.machine.location(), "", {})
         if not record.details:
-            record.details.update(context_here(self._machine), value=str(value))
+            record.details.update(context_here(self.machine), value=str(value))
         for parameter in parameters:
-            chosen = open_ends.is_chosen(self._machine, parameter if receiver is None else receiver)
+            chosen = open_ends.is_chosen(self.machine, parameter if receiver is None else receiver)
             parameter.requires_grad = None if chosen else value
             parameter.cause = record.index if record.index >= 0 and not chosen else None
             record.parameters[id(parameter)] = parameter
@@ -143,7 +143,7 @@ class Recorder:
     def iterator_exhausted(self, items: Items, consumer: str) -> None:
         """A spent iterator of parameters was handed to something that expects elements."""
         if items.made is not None and consumer:
-            here = self._machine.location()
+            here = self.machine.location()
             where = f" ({line(items.exhausted, here)})" if items.exhausted else ""
             by = f"{items.consumer}{where}" if items.consumer else ""
             self.event("iterator-exhausted", name=consumer, value=by)
@@ -163,7 +163,7 @@ class Recorder:
         if self.stepping:
             return
         self.register(optimizer)
-        moved = stepping.apply(self._machine, optimizer)
+        moved = stepping.apply(self.machine, optimizer)
         index = self.event("stepped", optimizer=optimizer)
         state = self.stock.fingerprint(optimizer, moved)
         self._seen[state] += 1
@@ -193,8 +193,8 @@ class Recorder:
 
     def discarded(self, node: ast.Expr, value: Value, began: bare_statements.Began | None) -> None:
         """An expression statement gave this value, and nothing kept it."""
-        bare_statements.end(self._machine, node, value, began)
+        bare_statements.end(self.machine, node, value, began)
 
     def foreign_attribute(self, owner: Value, name: str, value: Value) -> None:
         """An attribute was written on something that is no module."""
-        no_effects.attribute_written(self._machine, owner, name, value)
+        no_effects.attribute_written(self.machine, owner, name, value)

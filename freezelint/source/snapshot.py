@@ -44,20 +44,31 @@ class Stock:
         self.paths: dict[int, tuple[int, tuple[str, ...]]] = {}  # id of a parameter -> model and paths
         self.leaves: dict[int, tuple[Module, Tensor]] = {}
         self.leaves_of_steps: list[list[Tensor]] = []
+        self._moment = (-1, -1)
+        self._roots: list[Module] = []
         self.loss_reaches_nothing: bool | None = None
 
     # -- which models there are ---------------------------------------------------------------------------
 
     def roots(self) -> list[Module]:
-        """The modules that lie in no other, wrappers looked through."""
+        """The modules that lie in no other, wrappers looked through. Worked out once a moment of the run."""
+        moment = (self._recorder.machine.ticks, len(self._recorder.made))
+        if moment != self._moment:
+            self._moment, self._roots = moment, self._outermost()
+        return self._roots
+
+    def _outermost(self) -> list[Module]:
         made = [unwrapped(module) for module in self._recorder.made]
-        inside = {
-            id(child)
-            for module in made
-            for _, inner in module.walk()
-            for child in inner.children.values()
-            if child is not None
-        }
+        inside: set[int] = set()
+        met: set[int] = set()
+        pending = list(made)
+        while pending:
+            module = pending.pop()
+            if id(module) not in met:
+                met.add(id(module))
+                children = [child for child in module.children.values() if child is not None]
+                inside.update(map(id, children))
+                pending += children
         return list({id(module): module for module in made if id(module) not in inside}.values())
 
     def take(self, *, everything: bool = False) -> None:

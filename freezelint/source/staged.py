@@ -23,6 +23,7 @@ _SETTINGS = {
 }
 _BASIC = "microsoft/resnet-18"  # whose layers are basic ones
 _WIDTH = 64
+_USUAL = [256, 512, 1024, 2048]
 _MOST = 100
 
 
@@ -45,11 +46,13 @@ def staged(architecture: Architecture, settings: Mapping[str, Value]) -> Archite
         return None
     prefix = f"{place}." if place else ""
     stages = pattern.root.at(f"{prefix}encoder.stages")
-    depths, sizes = _numbers(settings.get("depths")), _numbers(settings.get("hidden_sizes"))
-    if stages is None or (depths is None) != (sizes is None):
+    depths, sizes = _numbers(settings.get("depths")), _numbers(settings.get("hidden_sizes", _USUAL))
+    if stages is None or sizes is None or (depths is None and {"depths", "hidden_sizes"} & set(settings)):
         return None
-    if depths is None or sizes is None:
+    if depths is None:
         return pattern if "num_stages" not in settings else None
+    if known(settings.get("num_stages", len(depths))) != len(depths):
+        return None
     width = known(settings.get("embedding_size", _WIDTH))
     made = _stages(stages, depths, narrow=kind == "basic" and width == sizes[0])
     if len(depths) != len(sizes) or made is None:

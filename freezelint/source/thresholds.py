@@ -1,8 +1,9 @@
 """Numbers that nobody knows and that a loop compares its counter with, as in `if i < args.frozen_layers`.
 
-Each of these comparisons by itself could come out either way, but together they only tell where the number lies.
-A number without a default is taken to lie in the middle of those it is compared with: whoever counts off layers
-means some of them. One whose default takes none of them is read with its default, and once more from the middle.
+Each of these comparisons by itself could come out either way, but together they only tell where the number
+lies. A number without a default is taken to lie in the middle of those it is compared with: whoever counts
+off layers means some of them. One whose default takes none of them is read with its default, and once more
+from the middle.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Compared:
 def measured(
     decisions: Decisions, op: ast.cmpop, left: Value, right: Value, location: Location | None
 ) -> tuple[Value, Value, str]:
-    """The two sides of a comparison, an unknown number with the value that it is taken to have; and its text."""
+    """The two sides of a comparison, an unknown number with the value that it is taken to have; its text."""
     for unknown, number in ((left, right), (right, left)):
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
         if not (isinstance(op, _ORDERS) and isinstance(unknown, Unknown) and is_number) or unknown.late:
@@ -70,7 +71,7 @@ class Thresholds:
                 self._options.setdefault(given.condition, given)
 
     def told(self, decisions: Decisions) -> Iterator[Decision]:
-        """The decisions of a run; what is decided on such a number is no decision of its own, but where it lies."""
+        """The decisions of a run. What is decided on such a number is none, where it lies is one."""
         several = {text for text, compared in decisions.compared.items() if len(compared.numbers) > 1}
         for decision in decisions.taken.values():
             if decision.measures not in several:

@@ -366,16 +366,21 @@ class Module:
     calls: tuple[str, ...] = ()  # modules below it in order of execution, where that is known
     wraps: Module | None = None  # DataParallel, DistributedDataParallel, a compiled model
 
-    def walk(self, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Module]]:
-        """Every module below and including this one, each once, in definition order."""
-        met = set() if seen is None else seen
-        if id(self) in met:
-            return
-        met.add(id(self))
-        yield prefix, self
-        for name, child in list(self.children.items()):
-            if child is not None:
-                yield from child.walk(f"{prefix}.{name}" if prefix else name, met)
+    def walk(self, prefix: str = "") -> list[tuple[str, Module]]:
+        """Every module below and including this one with its dotted path, each once, in definition order."""
+        found: list[tuple[str, Module]] = []
+        met: set[int] = set()
+        pending: list[tuple[str, Module]] = [(prefix, self)]
+        while pending:
+            path, module = pending.pop()
+            if id(module) in met:
+                continue
+            met.add(id(module))
+            found.append((path, module))
+            for name, child in reversed(module.children.items()):
+                if child is not None:
+                    pending.append((f"{path}.{name}" if path else name, child))
+        return found
 
     def own_and_below(self) -> Iterator[tuple[str, Parameter]]:
         """Every parameter with its dotted path, each once, in definition order."""

@@ -1,5 +1,6 @@
 """FRZ305 on traces made by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 from freezelint.checks.gradients.gradient_forced_on_loss import check
@@ -77,3 +78,18 @@ def test_a_loss_built_anew_is_told_at_backward() -> None:
     (fault,) = check(story.trace())
     assert fault.location == at(9)
     assert fault.message.startswith("the loss is a new tensor that requires grad, but is cut from the graph")
+
+
+def test_of_what_is_trained_nothing_is_known() -> None:
+    """The source of the model is not known: but there is an optimizer, and backward reaches nothing."""
+    story = Story()
+    story.model({"fc": plain()})
+    story.optimizer(groups=())
+    story.event("gradient-forced", 8)
+    story.event("backward", 9)
+    step = story.step(parameters=NONE, loss_reaches_nothing=True)
+    states = tuple(replace(state, complete=False) for state in step.optimizers)
+    story.steps[-1] = replace(step, optimizers=states)
+    (fault,) = check(story.trace())
+    assert fault.location == at(8)
+    assert "backward reaches no parameter, and nothing trains" in fault.message

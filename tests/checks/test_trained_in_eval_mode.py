@@ -27,6 +27,19 @@ def test_silent_when_train_is_called_every_epoch() -> None:
     assert silent(story)
 
 
+def test_silent_for_a_model_that_was_tested_before_the_next_one_is_trained() -> None:
+    """It ran in eval mode since the last step, and has the gradients of its own last step still."""
+    story = network()
+    story.optimizer()
+    story.train()
+    story.step()
+    story.eval(line=9)
+    story.model({"conv": plain(), "bn": norm(), "fc": plain()}, name="second")
+    story.optimizer()
+    story.step(optimizer=1)
+    assert silent(story)
+
+
 def test_silent_for_eval_on_purpose_from_start_to_end() -> None:
     story = network(pretrained=True)
     story.optimizer()

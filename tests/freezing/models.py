@@ -59,7 +59,9 @@ def small_resnet() -> ResNet:
 
 def small_vgg() -> VGG:
     """torchvision's VGG with two convolutions."""
-    model = VGG(make_layers([4, "M", 4, "M"]), num_classes=2, init_weights=False)
+    with torch.device("meta"):  # its own classifier has a hundred million weights
+        model = VGG(nn.Identity(), num_classes=2, init_weights=False)
+    model.features = make_layers([4, "M", 4, "M"])
     model.classifier = nn.Sequential(nn.Linear(4 * 49, 8), nn.ReLU(True), nn.Dropout(), nn.Linear(8, 2))
     return model
 

@@ -64,6 +64,20 @@ def test_a_fault_in_a_helper_is_told_where_it_is_with_the_call(tmp_path: Path) -
     assert [call.path for call in findings[0].location.calls] == ["train.py"]
 
 
+def test_packages_that_are_mere_directories(tmp_path: Path) -> None:
+    """As notebooks of a course have them: `from lessons.code import engine`, without any `__init__.py`."""
+    (tmp_path / "lessons" / "code").mkdir(parents=True)
+    (tmp_path / "lessons" / "code" / "engine.py").write_text(HELPERS.replace("from train import unused", ""))
+    text = TRAIN.replace("import helpers", "from lessons.code import engine as helpers")
+    text = text.replace("from package.models import *", "from torchvision.models import resnet18")
+    text = text.replace("Net()", "resnet18(weights='DEFAULT')").replace("model.body", "model")
+    text = text.replace("model.head", "model.fc.requires_grad_(True)")
+    (tmp_path / "train.py").write_text(text)
+    file = load(tmp_path / "train.py", "train.py")
+    findings = findings_of(read(file, Project(file)))
+    assert [(finding.code, Path(finding.path).name) for finding in findings] == [("FRZ101", "engine.py")]
+
+
 def test_a_module_that_does_not_parse_is_a_limit(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("def (:\n")
     (tmp_path / "train.py").write_text("from broken import freeze\nfreeze(1)\nresult = 2\n")

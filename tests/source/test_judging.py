@@ -49,7 +49,10 @@ def test_what_holds_on_every_path_has_no_condition() -> None:
         ("args.optimizer == 'sgd'", "`args.optimizer == 'sgd'`"),
         ("args.optimizer != 'adam'", "`args.optimizer != 'adam'`"),
         ("not sys.argv[1:]", "not `sys.argv[1:]`"),
-        ("settings(sys.argv, 'stage') == measure(loader)", "`settings(sys.argv, 'stage') == measure(loader)`"),
+        (
+            "settings(sys.argv, 'stage') == measure(loader)",
+            "`settings(sys.argv, 'stage') == measure(loader)`",
+        ),
     ],
 )
 def test_the_condition_that_decides(condition: str, shown: str) -> None:
@@ -65,4 +68,6 @@ def test_a_long_condition_is_cut_short() -> None:
     condition = " + ".join(f"number_of_layers_{n}(sys.argv)" for n in range(5))
     message = told(f"if {condition} == 7: model[0].requires_grad_(False)")
     shown = message.partition("`")[2].partition("`")[0]
-    assert condition.startswith(shown[:-1]) and shown.endswith("…") and len(shown) == 60
+    assert condition.startswith(shown[:-1])
+    assert shown.endswith("…")
+    assert len(shown) == 60

@@ -52,4 +52,3 @@ def _judged(trace: Trace, events: list[Event]) -> Iterator[Fault]:
         subjects(trace, missed),
         evidence={"attribute": first.name, "value": first.value, "parameters": len(missed)},
     )
-

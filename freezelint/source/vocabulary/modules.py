@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.evidence import EventKind
@@ -72,7 +72,7 @@ def _named(
             yield Unknown(_NAME), open_ends.listed(machine, rest)
 
 
-def _walk(module: Module, prefix: str, once: bool) -> Iterator[tuple[str, Module]]:
+def _walk(module: Module, prefix: str, once: bool) -> Iterable[tuple[str, Module]]:
     return module.walk(prefix) if once else _walk_all(module, prefix, 60)
 
 

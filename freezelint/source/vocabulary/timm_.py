@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 # How a model remembers the paths of the modules that follow the number of classes, among its attributes.
 _HEADS = "*heads"
 
-ALIASES = {"timm.models.create_model": "timm.create_model", "timm.models.factory.create_model": "timm.create_model"}
+ALIASES = {
+    "timm.models.create_model": "timm.create_model",
+    "timm.models.factory.create_model": "timm.create_model",
+}
 
 
 @function("timm.create_model")
@@ -44,7 +47,10 @@ def create_model(machine: Machine, call: Call) -> Value:
 
 def _drop(root: Module, call: Call) -> None:
     """Rates of dropout and stochastic depth that the call sets are those of nobody knows which layers."""
-    if any(call.kwargs.get(name) not in (None, 0, 0.0) for name in ("drop_rate", "drop_path_rate", "proj_drop_rate")):
+    if any(
+        call.kwargs.get(name) not in (None, 0, 0.0)
+        for name in ("drop_rate", "drop_path_rate", "proj_drop_rate")
+    ):
         for _, module in root.walk():
             if module.dropout is not None:
                 module.dropout = None
@@ -61,7 +67,9 @@ def get_classifier(machine: Machine, module: Module, call: Call) -> Value:
         if child is not None:
             inner = child.children.get("fc")
             return inner if inner is not None else child
-    escapes.escaped(machine, [module], call.name)  # whatever is done to the classifier is done to some part of it
+    escapes.escaped(
+        machine, [module], call.name
+    )  # whatever is done to the classifier is done to some part of it
     return Unknown("get_classifier()")
 
 
@@ -74,7 +82,9 @@ def reset_classifier(machine: Machine, module: Module, call: Call) -> Value:
             if parameter is not None:
                 size = known(call.get(0, "num_classes"))
                 dims = (size if isinstance(size, int) else None, *parameter.dims[1:])
-                head.parameters[name] = Parameter(dims=dims, origin="fresh", built=machine.location(), text=name)
+                head.parameters[name] = Parameter(
+                    dims=dims, origin="fresh", built=machine.location(), text=name
+                )
     return None
 
 

@@ -24,7 +24,7 @@ _SAME = (
     ("intermediate_size", "hidden_dim", "d_ff"),
     ("max_position_embeddings", "n_positions"),
 )
-_FOLLOWED_ONLY = {"num_decoder_layers": "num_layers"}  # these do not lead
+_FOLLOWING = "num_decoder_layers"  # follows, but does not lead
 # What `from_pretrained` takes for itself.
 _OF_LOADING = frozenset(
     {
@@ -32,24 +32,10 @@ _OF_LOADING = frozenset(
         *("trust_remote_code", "low_cpu_mem_usage", "device_map", "ignore_mismatched_sizes", "state_dict"),
         *("output_loading_info", "from_tf", "from_flax", "subfolder", "variant", "use_safetensors", "dtype"),
         *("torch_dtype", "attn_implementation", "quantization_config", "load_in_8bit", "load_in_4bit"),
-        *(
-            "max_memory",
-            "offload_folder",
-            "proxies",
-            "resume_download",
-            "mirror",
-            "pretrained_model_name_or_path",
-        ),
+        *("max_memory", "offload_folder", "proxies", "resume_download", "mirror"),
+        *("pretrained_model_name_or_path", "name"),
         *("key_mapping", "use_flash_attention_2", "return_unused_kwargs", "_fast_init"),
-        *(
-            "id2label",
-            "label2id",
-            "add_pooling_layer",
-            "code_revision",
-            "commit_hash",
-            "adapter_kwargs",
-            "name",
-        ),
+        *("add_pooling_layer", "code_revision", "commit_hash", "adapter_kwargs"),
     }
 )
 
@@ -105,11 +91,10 @@ def update(config: Instance, given: dict[str, Value]) -> None:
     before = dict(config.attributes)
     config.attributes.update(given)
     for group in _SAME:
-        leading = [name for name in group if name in given and name not in _FOLLOWED_ONLY]
+        leading = [name for name in group if name in given and name != _FOLLOWING]
         for name in group if leading else ():
             if name not in given and name in before and before[name] == before.get(leading[0]):
                 config.attributes[name] = given[leading[0]]
-                given = {**given, name: given[leading[0]]}
     names = given.get("id2label", given.get("label2id"))
     if "num_labels" not in given and names is not None:
         config.attributes["num_labels"] = len(names) if isinstance(names, dict) else Unknown("num_labels")

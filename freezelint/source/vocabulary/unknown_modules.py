@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import calls
 from freezelint.source.claims import claim_here
 from freezelint.source.describing import text_of
 from freezelint.source.iteration import Repeat
@@ -54,7 +53,7 @@ _OF_GENERATION = {"max_new_tokens", "max_length", "num_beams", "do_sample", "pad
 def generate(machine: Machine, owner: Unknown, call: Call) -> Value:
     """Tokens, where it is text that is generated."""
     if _OF_GENERATION.isdisjoint(call.kwargs):
-        return calls.unknown(machine, f"{text_of(owner)}.generate", call)
+        return machine.call_with(Unknown(f"{text_of(owner)}.generate"), call)
     return Tensor(requires_grad=False, text="generate()")
 
 

@@ -197,3 +197,18 @@ def test_nothing_hangs_fills_memory_or_raises(expression: str) -> None:
 
 def test_patterns_that_could_take_for_ever_are_unknown() -> None:
     assert isinstance(value_of(f"{MODEL}\nresult = re.match('(a+)+$', 'aaaa')\n"), Unknown)
+
+
+def test_a_spent_filter_is_told_with_what_spent_it() -> None:
+    """Whatever the model is: `filter` gives an iterator, and the optimizer reads it to its end."""
+    for model in ("nn.Linear(4, 2)", "unknown.Thing()"):
+        machine = read_source(
+            "import torch, unknown\nfrom torch import nn\n"
+            f"model = {model}\n"
+            "wanted = filter(lambda p: p.requires_grad, model.parameters())\n"
+            "optimizer = torch.optim.SGD(wanted, lr=0.1)\n"
+            "model(torch.ones(1, 4)).sum().backward()\n"
+            "torch.nn.utils.clip_grad_norm_(wanted, 1.0)\n"
+        )
+        (event,) = [record for record in machine.recorder.records if record.kind == "iterator-exhausted"]
+        assert (event.details["name"], event.details["value"]) == ("clip_grad_norm_", "SGD (line 5)")

@@ -44,6 +44,7 @@ TASKS = [
     ("Bart", "ForConditionalGeneration"),
     ("ViT", "ForImageClassification"),
     ("ResNet", "ForImageClassification"),
+    ("ResNet", "Model"),
     ("ConvNext", "ForImageClassification"),
     ("Electra", "ForSequenceClassification"),
     ("Albert", "ForSequenceClassification"),
@@ -83,6 +84,8 @@ def real_configuration(family: str) -> Any:
         "BertConfig(**settings_of_somebody())",
         "BertConfig(something_with_layers=3)",
         "SwinConfig(num_hidden_layers=3)",
+        "ResNetConfig(depths=None, hidden_sizes=3)",
+        "ResNetConfig(depths=[1, 2, 3])",
         "ElectraConfig(hidden_size=128)",
         "OPTConfig(hidden_size=384)",
         "SomethingConfig()",
@@ -90,7 +93,7 @@ def real_configuration(family: str) -> Any:
 )
 def test_a_structure_that_nobody_knows(config: str) -> None:
     model = config.partition("Config")[0] + "Model"
-    names = f"BertConfig, ElectraConfig, OPTConfig, SomethingConfig, SwinConfig, {model}"
+    names = f"BertConfig, ElectraConfig, OPTConfig, ResNetConfig, SomethingConfig, SwinConfig, {model}"
     assert module_of(f"import sys\nfrom transformers import {names}\nresult = {model}({config})").is_open
 
 
@@ -266,6 +269,17 @@ def test_other_labels_than_a_published_classifier_make_its_head_fresh() -> None:
         f"result = {name}.from_pretrained('google/vit-base-patch16-224', **mine)"
     )
     assert fresh(model) == {"classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.parametrize(
+    "given", ["num_labels=3", "id2label={0: 'a', 1: 'b', 2: 'c'}", "label2id=dict(a=0, b=1, c=2)"]
+)
+def test_labels_by_number_or_by_name(given: str) -> None:
+    name = "AutoModelForSequenceClassification"
+    model = module_of(
+        f"from transformers import {name}\nresult = {name}.from_pretrained('bert-base-uncased', {given})"
+    )
+    assert dict(model.own_and_below())["classifier.weight"].dims == (3, 768)
 
 
 def test_without_a_pooler() -> None:
