@@ -56,11 +56,27 @@ def outline_of(tree: ast.Module) -> Outline:
     """The outline of a module; kept with its tree, which many runs share."""
     known: Outline | None = getattr(tree, _ATTRIBUTE, None)
     if known is None:
-        known = Outline(tree.body)
-        for index, statement in enumerate(tree.body):
+        known = Outline(list(_flat(tree.body)))
+        for index, statement in enumerate(known.body):
             _enter(known, index, statement)
         setattr(tree, _ATTRIBUTE, known)
     return known
+
+
+def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module. Packages that import lazily tell the reader under `if TYPE_CHECKING`, and only
+    there, where their names come from.
+    """
+    for statement in body:
+        if isinstance(statement, ast.If) and _is_type_checking(statement.test):
+            yield from statement.body
+        else:
+            yield statement
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+    return name == "TYPE_CHECKING"
 
 
 def _enter(outline: Outline, index: int, statement: ast.stmt) -> None:

@@ -66,10 +66,6 @@ def _delete(machine: Machine, node: ast.Delete) -> None:
 
 
 def _if(machine: Machine, node: ast.If) -> None:
-    if machine.importing and _is_type_checking(node.test):
-        # Packages that import lazily tell the reader there, and only there, where their names come from.
-        machine.execute(node.body)
-        return
     taken, known = conditions.choose(machine, node)
     if machine.recorder.misses.active:
         machine.recorder.misses.took(node, taken, known)
@@ -78,11 +74,6 @@ def _if(machine: Machine, node: ast.If) -> None:
         machine.execute(node.body if taken else node.orelse)
     finally:
         machine.conditional -= not known
-
-
-def _is_type_checking(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
-    return name == "TYPE_CHECKING"
 
 
 def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from freezelint.source.values import Module
-from tests.source.reading import value_of
+from tests.source.reading import read_source, value_of, variables
 
 
 def built(source: str, imports: str = "import torchvision.models as models") -> Module:
@@ -94,3 +94,12 @@ def test_a_class_of_the_script_around_a_known_model_is_read() -> None:
     flags = {path: parameter.origin for path, parameter in module.own_and_below()}
     assert flags["out.weight"] == "fresh"
     assert flags["bert.embeddings.word_embeddings.weight"] == "pretrained"
+
+
+@pytest.mark.parametrize("name", ["resnet50", "inception_resnet_v2", "efficientnet_b0", "vit_tiny_patch16_224"])
+def test_timm_knows_the_classifier_of_its_models(name: str) -> None:
+    """Also under a name of its own: `classif` of the Inception-ResNet."""
+    text = f"import timm\nmodel = timm.create_model('{name}', num_classes=3)\nhead = model.get_classifier()"
+    found = variables(read_source(text))["head"]
+    assert isinstance(found, Module)
+    assert [parameter.dims[0] for parameter in found.parameters.values() if parameter] == [3, 3]
