@@ -73,9 +73,14 @@ class Thresholds:
     def told(self, decisions: Decisions) -> Iterator[Decision]:
         """The decisions of a run. What is decided on such a number is none, where it lies is one."""
         several = {text for text, compared in decisions.compared.items() if len(compared.numbers) > 1}
+        met: set[Location | None] = set()
         for decision in decisions.taken.values():
-            if decision.measures not in several:
-                yield decision
+            if decision.measures in several:
+                continue
+            # `if step % args.every == 0` is asked for each step: to turn the first round is enough.
+            again = decision.condition[:1].isdigit() and decision.location in met
+            met.add(decision.location)
+            yield replace(decision, weight=0) if again else decision
         for condition, option in self._options.items():
             if condition not in decisions.taken and option.equals and option.equals[0] in several:
                 yield replace(option, taken=decisions.forced.get(condition, False))
