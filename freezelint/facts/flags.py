@@ -74,8 +74,8 @@ def trainable_before(trace: Trace, event: Event, parameter: int) -> bool | None:
 
 
 def was_missed(trace: Trace, event: Event, parameter: int) -> bool:
-    """Whether the flag that a statement without effect asked for (`event.value`) was not there, and is not there
-    afterwards either. Where it was, what changed it later is another decision.
+    """Whether the flag that a statement without effect asked for (`event.value`) was not there, and is
+    not there afterwards either. Where it was, what changed it later is another decision.
     """
     before, after = trainable_before(trace, event, parameter), trainable_after(trace, event, parameter)
     return after is not None and event.value not in (str(before), str(after))

@@ -12,7 +12,9 @@ _Answer = TypeVar("_Answer")
 
 
 def once_a_trace(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
-    """Work a fact out once for a trace and the other (hashable) arguments. The answer lives with the trace."""
+    """Work a fact out once for a trace and the other (hashable) arguments. The answer lives with the
+    trace.
+    """
 
     @wraps(function)
     def remembered(trace: Trace, *arguments: Any) -> _Answer:

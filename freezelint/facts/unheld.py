@@ -25,8 +25,8 @@ def left_out(
 ) -> list[int]:
     """Parameters that get a gradient in this step, that no optimizer ever holds and nothing else updates.
 
-    A learner's (first-order MAML) are none: its gradients are copied by hand into its optimised twin. Where an
-    optimizer may hold more than is known, nothing is known to be left out.
+    A learner's (first-order MAML) are none: its gradients are copied by hand into its optimised twin.
+    Where an optimizer may hold more than is known, nothing is known to be left out.
     """
     if not all(state.complete for other in trace.steps for state in other.optimizers):
         return []
@@ -60,9 +60,7 @@ def _held_in_a_twin(trace: Trace, index: int) -> set[int]:
 
 def _may_be_fed(trace: Trace, parameter: int) -> bool:
     """Whether it lives, and moves in a step of its own optimizer or has not been seen in one."""
-    own = [
-        step.parameters[parameter].moved for step in trace.completed if parameter in step.held_by_stepping
-    ]
+    own = [step.parameters[parameter].moved for step in trace.completed if parameter in step.held_by_stepping]
     return trace.parameters[parameter].attached and (not own or any(moved is not False for moved in own))
 
 

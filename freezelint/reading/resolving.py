@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
-
 _MOST_VALUES = 256
 _UNCHANGED_BY = {"lower", "strip", "casefold"}
 _PREFIX_METHODS = {"startswith", "find", "count"}

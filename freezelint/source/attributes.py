@@ -42,7 +42,23 @@ class _Absent:
 ABSENT = _Absent()
 
 # Plain values whose methods are Python's own.
-NATIVE = (str, bytes, int, float, complex, list, tuple, dict, set, frozenset, range, OrderedDict, defaultdict, deque, slice)
+NATIVE = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    range,
+    OrderedDict,
+    defaultdict,
+    deque,
+    slice,
+)
 
 
 def is_open(owner: Value) -> bool:
@@ -104,10 +120,11 @@ def _namespace(machine: Machine, owner: Namespace, name: str) -> Value:
         found = imports.resolved(machine, owner.scope, name)
         if found is not MISSING:
             return found
-    found = imports.find_starred(machine, owner.scope, name)
-    if found is not MISSING:
-        return found
-    return imports.submodule(machine, owner, name)
+    found = imports.submodule(machine, owner, name)
+    if found is ABSENT and not name.startswith("__"):
+        starred = imports.find_starred(machine, owner.scope, name)
+        return ABSENT if starred is MISSING else starred
+    return found
 
 
 def _module(machine: Machine, owner: Module, name: str) -> Value:
@@ -183,7 +200,9 @@ def _imitated(machine: Machine, owner: Value, name: str) -> Value:
 
 
 def _of_library(machine: Machine, owner: Value, name: str) -> Value:
-    """A method of a library class that the vocabulary has as a function whose first argument is the object."""
+    """A method of a library class that the vocabulary has as a function whose first argument is the
+    object.
+    """
     kinds = [owner.kind] if isinstance(owner, Instance) and owner.kind else []
     cls = getattr(owner, "cls", None)
     if isinstance(cls, Class):
@@ -237,8 +256,7 @@ def _super(machine: Machine, owner: Super, name: str) -> Value:
             return Method(Intrinsic("__init__", _base_constructor(cls, owner.cls)), receiver)
     if name == "__setattr__":
         return Method(Intrinsic(name, _plain_setattr(receiver)), receiver)
-    imitated = _imitated(machine, receiver, name)
-    return imitated
+    return _imitated(machine, receiver, name)
 
 
 def _base_constructor(cls: Class, after: Class) -> Callable[..., Value]:

@@ -31,14 +31,55 @@ if TYPE_CHECKING:
 
 # Names of functions that look at a model, by how they begin.
 _LOOKING = (
-    "print", "log", "show", "plot", "count", "summar", "save", "dump", "report", "visuali", "get_n_param", "num_param",
+    "print", "log", "show", "plot", "count", "summar", "save", "dump", "report", "visuali", "get_n_param",
+    "num_param",
     "seed", "set_seed", "watch", "profile", "describe", "info", "accuracy", "compute", "metric", "calc",
 )  # fmt: skip
 # Methods that data has: what they give is computed from their owner alone, or is cut off from it.
 _OF_DATA = frozenset(
-    {"to", "cuda", "cpu", "float", "half", "double", "long", "int", "bool", "bfloat16", "type", "clone", "contiguous"}
-    | {"view", "reshape", "flatten", "unsqueeze", "squeeze", "permute", "transpose", "size", "sum", "mean", "max", "min"}
-    | {"get", "items", "keys", "values", "pop", "copy", "append", "pin_memory", "repeat", "expand", "chunk", "split"}
+    {
+        "to",
+        "cuda",
+        "cpu",
+        "float",
+        "half",
+        "double",
+        "long",
+        "int",
+        "bool",
+        "bfloat16",
+        "type",
+        "clone",
+        "contiguous",
+    }
+    | {
+        "view",
+        "reshape",
+        "flatten",
+        "unsqueeze",
+        "squeeze",
+        "permute",
+        "transpose",
+        "size",
+        "sum",
+        "mean",
+        "max",
+        "min",
+    }
+    | {
+        "get",
+        "items",
+        "keys",
+        "values",
+        "pop",
+        "copy",
+        "append",
+        "pin_memory",
+        "repeat",
+        "expand",
+        "chunk",
+        "split",
+    }
 )
 _CUTTING = frozenset({"detach", "item", "numpy", "tolist", "argmax"})
 
@@ -76,7 +117,11 @@ def call(machine: Machine, function: Value, call: Call) -> Value:
                 result.requires_grad = None
         return result
     defined = machine.get(function, "__call__")
-    return unknown(machine, text_of(function), call) if isinstance(defined, Unknown) else machine.call_with(defined, call)
+    return (
+        unknown(machine, text_of(function), call)
+        if isinstance(defined, Unknown)
+        else machine.call_with(defined, call)
+    )
 
 
 def _method(machine: Machine, method: Method, call: Call) -> Value:
@@ -158,8 +203,8 @@ def unknown(machine: Machine, name: str, call: Call) -> Value:
 
 
 def _returns_a_graph(function: Value, call: Call) -> bool:
-    """Whether the result of something unknown may have a graph: any object may be a network. Methods of tensors
-    and containers give no other than what they are called on.
+    """Whether the result of something unknown may have a graph: any object may be a network. Methods of
+    tensors and containers give no other than what they are called on.
     """
     last = text_of(function).rpartition(".")[2]
     if last in _CUTTING:

@@ -133,7 +133,10 @@ class _Search:
         target = call.func
         if isinstance(target, ast.Name):
             self._called(
-                next((self._in(scope, target.id) for scope in scopes if target.id in scope), self._builtin(target.id))
+                next(
+                    (self._in(scope, target.id) for scope in scopes if target.id in scope),
+                    self._builtin(target.id),
+                )
             )
         elif isinstance(target, ast.Attribute):
             if _is_super(target.value):

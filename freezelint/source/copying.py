@@ -156,7 +156,9 @@ def _parameter(parameter: Parameter) -> Parameter:
 
 
 def _twin(module: Module) -> Module:
-    """A module of the same class and settings, without children and parameters. No constructor has built it."""
+    """A module of the same class and settings, without children and parameters. No constructor has
+    built it.
+    """
     norm = module.norm
     settings = None
     if norm is not None:

@@ -26,7 +26,7 @@ from freezelint.source.values import (
 
 if TYPE_CHECKING:
     from freezelint.source.files import SourceFile
-    from freezelint.source.machine import Machine
+    from freezelint.source.machine import Frame, Machine
 
 # A fragment that names none of these says nothing about freezing.
 _CONCERNS = re.compile(
@@ -63,8 +63,8 @@ def run(machine: Machine, entry: Entry, tree: ast.Module) -> None:
 
 
 def run_body(machine: Machine, tree: ast.Module, *, as_script: bool) -> None:
-    """Run the body of the file: as a script, or as far as a fragment needs it, for its definitions, without what
-    stands under the main guard.
+    """Run the body of the file: as a script, or as far as a fragment needs it, for its definitions,
+    without what stands under the main guard.
     """
     name = "__main__" if as_script else machine.file.path
     scope: dict[str, Value] = {"__name__": name, "__file__": machine.file.path, "__doc__": None}
@@ -81,8 +81,8 @@ def run_body(machine: Machine, tree: ast.Module, *, as_script: bool) -> None:
 
 
 def begin_fragment(machine: Machine, entry: Entry) -> None:
-    """What all fragments of a class have in common: an object of it, built with unknown arguments. The trace and
-    the budget begin here.
+    """What all fragments of a class have in common: an object of it, built with unknown arguments. The
+    trace and the budget begin here.
     """
     machine.recorder.begin()
     machine.ticks, machine.built, machine.raised = 0, None, False
@@ -141,7 +141,7 @@ def import_all(machine: Machine, modules: Iterable[Imported]) -> None:
         imports.repeat(machine, file, name, statements)
 
 
-def _frame(machine: Machine, scope: dict[str, Value]):  # type: ignore[no-untyped-def]
+def _frame(machine: Machine, scope: dict[str, Value]) -> Frame:
     from freezelint.source.machine import Frame
 
     return Frame(machine.file, scope, scope)
@@ -157,7 +157,8 @@ def fragments(machine: Machine) -> Iterator[Entry]:
                 found.append(Entry(f"function `{name}`", function=name))
         elif isinstance(value, Class) and value.file is machine.file and _concerns(value.node):
             methods = list(_methods(name, value))
-            # Each method is run after the constructor: by itself that is run where it has something of its own.
+            # Each method is run after the constructor: by itself that is run where it has something of its
+            # own.
             if not value.instantiated and (not methods or _concerns_beside(value, methods)):
                 found.append(Entry(f"class `{name}`", cls=name))
             found.extend(methods)
@@ -167,13 +168,9 @@ def fragments(machine: Machine) -> Iterator[Entry]:
 def _methods(name: str, cls: Class) -> Iterator[Entry]:
     for attribute, value in cls.namespace.items():
         function = value.function if isinstance(value, Descriptor) else value
-        if (
-            isinstance(function, Function)
-            and not function.called
-            and attribute not in ("__init__", "forward")
-        ):
-            if _concerns(function.node):
-                yield Entry(f"method `{name}.{attribute}`", attribute, name)
+        uncalled = isinstance(function, Function) and not function.called
+        if uncalled and attribute not in ("__init__", "forward") and _concerns(function.node):
+            yield Entry(f"method `{name}.{attribute}`", attribute, name)
 
 
 _ATTRIBUTE = "freezelint_concerns"

@@ -6,17 +6,15 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import attributes, conditions, imports, items, iteration, operators
-from freezelint.source.describing import text_of
+from freezelint.source import conditions, imports, items, iteration, operators
 from freezelint.source.assigning import assign, bind
+from freezelint.source.describing import text_of
 from freezelint.source.signals import ReturnSignal
 from freezelint.source.values import (
     MISSING,
     Call,
-    Function,
     Items,
     Library,
-    Module,
     Tensor,
     Unknown,
     Value,
@@ -68,7 +66,7 @@ def look_up(machine: Machine, name: str) -> Value:
         found = imports.resolved(machine, frame.globals, name)
         if found is not MISSING:
             return found
-    if imports.PENDING in frame.globals:
+    if imports.PENDING in frame.globals or imports.FROM in frame.globals:
         found = imports.find_starred(machine, frame.globals, name)
         if found is not MISSING:
             return found
@@ -100,7 +98,9 @@ def _subscript(machine: Machine, node: ast.Subscript) -> Value:
 
 
 def _slice(machine: Machine, node: ast.Slice) -> Value:
-    parts = [None if part is None else evaluate(machine, part) for part in (node.lower, node.upper, node.step)]
+    parts = [
+        None if part is None else evaluate(machine, part) for part in (node.lower, node.upper, node.step)
+    ]
     if any(isinstance(part, (Unknown, Tensor)) for part in parts):
         hints = [part.hint if isinstance(part, Unknown) else part for part in parts]
         known = not any(hint is MISSING or isinstance(hint, Tensor) for hint in hints)
@@ -287,7 +287,13 @@ def _in_own_scope(machine: Machine, node: Any, more: list[bool]) -> Iterator[Val
 
     outer = machine.frame
     inner = Frame(
-        outer.file, {}, outer.globals, (outer.scope, *outer.closure), outer.name, outer.function, outer.receiver
+        outer.file,
+        {},
+        outer.globals,
+        (outer.scope, *outer.closure),
+        outer.name,
+        outer.function,
+        outer.receiver,
     )
     inner.node, inner.statement = outer.node, outer.statement
     inner.global_names, inner.handled = outer.global_names, outer.handled
@@ -402,4 +408,3 @@ _EVALUATE: dict[type, Callable[[Any, Any], Value]] = {
     ast.YieldFrom: _yield_from,
     ast.Starred: _starred,
 }
-

@@ -119,8 +119,8 @@ def _as_a_whole(machine: Machine, module: Module, arguments: list[Value]) -> Val
 
 
 def _has_one_output(module: Module) -> bool:
-    """Whether a loss comes through every part that runs: of a bare model of transformers it may use a part, as of
-    a model with auxiliary outputs.
+    """Whether a loss comes through every part that runs: of a bare model of transformers it may use a
+    part, as of a model with auxiliary outputs.
     """
     if module.library == "transformers":
         return "For" in module.class_name

@@ -37,7 +37,9 @@ def function_of(machine: Machine, node: Any, name: str) -> Function:
     function = Function(name, node, frame.file, frame.globals, closure)
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]
-    for argument, default in zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True):
+    for argument, default in zip(
+        positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True
+    ):
         function.defaults[argument.arg] = machine.evaluate(default)
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         if default is not None:
@@ -133,8 +135,13 @@ def run(machine: Machine, function: Function, call: Call, receiver: Value = MISS
     """Call a function of the script."""
     from freezelint.source.machine import MOST_DEPTH, Frame
 
-    if len(machine.frames) > MOST_DEPTH or sum(f.function is function for f in machine.frames) > _MOST_RECURSION:
-        machine.limit(f"calls of `{function.name}`", "they are nested too deeply to follow", machine.location())
+    if (
+        len(machine.frames) > MOST_DEPTH
+        or sum(f.function is function for f in machine.frames) > _MOST_RECURSION
+    ):
+        machine.limit(
+            f"calls of `{function.name}`", "they are nested too deeply to follow", machine.location()
+        )
         return Unknown(f"{function.name}()")
     function.called = True
     scope = bind(function, call, receiver)
@@ -168,7 +175,9 @@ _MOST_RECURSION = 12
 
 
 def is_generator(node: ast.AST) -> bool:
-    """Whether a function yields. The answer is kept with the node: a function may be called thousands of times."""
+    """Whether a function yields. The answer is kept with the node: a function may be called thousands
+    of times.
+    """
     known: bool | None = getattr(node, _YIELDS, None)
     if known is None:
         known = _yields(node)
@@ -264,7 +273,13 @@ def blank(machine: Machine, cls: Class) -> Value:
     """An object of the class before its constructor runs, of the kind that its ancestors say."""
     names = [machine.vocabulary.canonical(library.name) for library in cls.libraries()]
     if any(machine.vocabulary.builder(name) is not None for name in names):
-        module = Module(cls.name, "__main__" if cls.file is machine.file else cls.file.path.rpartition("/")[2].partition(".")[0], cls=cls, role="container", built=machine.location())
+        module = Module(
+            cls.name,
+            "__main__" if cls.file is machine.file else cls.file.path.rpartition("/")[2].partition(".")[0],
+            cls=cls,
+            role="container",
+            built=machine.location(),
+        )
         module.bases = frozenset(name.rpartition(".")[2] for name in names) | {"Module"}
         module.open = cls.is_open
         module.overrides_train = cls.find("train") is not None

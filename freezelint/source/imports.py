@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Where a module keeps what is left of it.
 PENDING = "*pending"
+# Where it keeps the modules from which it has all names, and which have some from others in turn.
+FROM = "*from"
 
 
 def import_(machine: Machine, node: ast.Import) -> None:
@@ -103,8 +105,6 @@ def _import_all(machine: Machine, module: Value) -> None:
     frame = machine.frame
     if isinstance(module, Namespace):
         exported = resolved(machine, module.scope, "__all__") if "__all__" in module.scope else None
-        if module.pending is not None:
-            _run(machine, module.pending, module.pending.outline.stars)
         names = exported if isinstance(exported, list) else [n for n in module.scope if n[:1] not in "_*"]
         importing = frame.scope.get(PENDING)
         own = importing.outline.bound if isinstance(importing, Pending) else ()
@@ -112,6 +112,8 @@ def _import_all(machine: Machine, module: Value) -> None:
             if isinstance(name, str) and name in module.scope and name not in own:
                 frame.scope[name] = Deferred(_of_module(module, name))
         frame.globals.setdefault("*", []).extend(module.scope.get("*", ()))
+        if FROM in module.scope or (module.pending is not None and module.pending.outline.stars):
+            frame.globals.setdefault(FROM, []).append(module)  # which may have more, when asked
     elif isinstance(module, Library):
         frame.globals.setdefault("*", []).append(module.name)
 
@@ -164,29 +166,38 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
     return namespace
 
 
-def find_starred(machine: Machine, scope: Scope, name: str) -> Value:
-    """The value of a name that a module may have from a `from … import *`; MISSING where it has none. Only what
-    may define the name is opened.
+def find_starred(machine: Machine, scope: Scope, name: str, met: frozenset[int] = frozenset()) -> Value:
+    """The value of a name that a module may have from a `from … import *`; MISSING where it has none.
+    Only what may define the name is opened.
     """
+    if id(scope) in met:
+        return MISSING
+    met |= {id(scope)}
+    for module in scope.get(FROM, ()):
+        found = _given_out(machine, module, name, met)
+        if found is not MISSING:
+            return found
     pending = scope.get(PENDING)
     if not isinstance(pending, Pending) or name in pending.missing:
         return MISSING
-    met: set[str] = set()
+    searched: set[str] = set()
     for index in pending.outline.stars:
         node = pending.outline.body[index]
         if index in pending.done or not isinstance(node, ast.ImportFrom) or pending.namespace.file is None:
             continue
         file = machine.project.find(pending.namespace.file, node.module or "", node.level)
-        if file is None or _may_define(machine, file, name, met):
+        if file is None or _may_define(machine, file, name, searched):
             _run(machine, pending, [index])
-            if name in scope:
-                return resolved(machine, scope, name)
+            found = _given_out(machine, pending.namespace, name, met - {id(scope)})
+            if found is not MISSING:
+                return found
     pending.missing.add(name)
     return MISSING
 
 
-# What an import of all names looks like, and a definition of a name that is one of Python's own, too.
-_STAR = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
+def _given_out(machine: Machine, module: Namespace, name: str, met: frozenset[int]) -> Value:
+    found = resolved(machine, module.scope, name) if name in module.scope else MISSING
+    return find_starred(machine, module.scope, name, met) if found is MISSING else found
 
 
 def _defining(name: str, *, exported: bool) -> str:
@@ -200,7 +211,9 @@ def _may_define(machine: Machine, file: SourceFile, name: str, met: set[str]) ->
     if file.path in met or len(met) >= _MOST_STARS:
         return False
     met.add(file.path)
-    if name in file.text and re.search(_defining(name, exported="__all__" in file.text), file.text, re.MULTILINE):
+    if name in file.text and re.search(
+        _defining(name, exported="__all__" in file.text), file.text, re.MULTILINE
+    ):
         return True
     for dots, module in _STAR.findall(file.text):
         inner = machine.project.find(file, module, len(dots))

@@ -31,7 +31,11 @@ def get_item(machine: Machine, owner: Value, key: Value) -> Value:
         return machine.derived(owner)
     if isinstance(owner, Library) and owner.name.endswith(".__dict__"):
         name = key.hint if isinstance(key, Unknown) else key
-        return machine.get(Library(owner.name.removesuffix(".__dict__")), name) if isinstance(name, str) else owner
+        return (
+            machine.get(Library(owner.name.removesuffix(".__dict__")), name)
+            if isinstance(name, str)
+            else owner
+        )
     members = owner.namespace.get("__members__") if isinstance(owner, Class) else None
     if isinstance(members, dict) and _plain(key):
         return members.get(key, Unknown(f"{text_of(owner)}[{text_of(key)}]"))

@@ -1,5 +1,7 @@
-"""Loops. What has known elements is run through; a loop whose length nobody knows, or that trains, is run a few
-times: twice as it begins, and for counters twice more with a counter that stands for all later values."""
+"""Loops. What has known elements is run through; a loop whose length nobody knows, or that trains, is
+run a few times: twice as it begins, and for counters twice more with a counter that stands for all
+later values.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,6 @@ from freezelint.source.values import (
     Class,
     Instance,
     Items,
-    Library,
     Method,
     Module,
     Optimizer,
@@ -44,8 +45,8 @@ _MOST_TURNS = 200
 
 @dataclass
 class Loop:
-    """A loop that is running: its node, the optimizer steps done when it began, and how many conditions of unknown
-    outcome stand around it.
+    """A loop that is running: its node, the optimizer steps done when it began, and how many conditions
+    of unknown outcome stand around it.
     """
 
     node: ast.AST
@@ -129,7 +130,9 @@ def _children(machine: Machine, module: Module, consumer: str) -> Iterator[Value
         yield from list(module.children)
     else:
         yield from [child for child in module.children.values() if child is not None]
-        yield from [parameter for parameter in module.parameters.values() if is_iterable_module(module) and parameter]
+        yield from [
+            parameter for parameter in module.parameters.values() if is_iterable_module(module) and parameter
+        ]
         if module.open:
             yield Unknown(f"{text_of(module)}[…]")
 
@@ -251,5 +254,3 @@ def turns(machine: Machine, node: ast.While) -> Iterator[None]:
             yield from (None,) if truth else _some(machine, iter((None,)))
     finally:
         machine.loops.remove(loop)
-
-

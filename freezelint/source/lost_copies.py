@@ -25,8 +25,9 @@ def remember(copied: Parameter, original: Parameter, ticks: int) -> None:
 def lost(
     machine: Machine, node: ast.Expr, call: ast.Call, value: Value, frozen: list[Parameter], ticks: int
 ) -> None:
-    """A call froze these parameters; where they are copies made by it and returned, and nothing holds them now, it
-    froze nothing. Copies that it does not return it had a use for itself. `ticks` is when it began.
+    """A call froze these parameters; where they are copies made by it and returned, and nothing holds
+    them now, it froze nothing. Copies that it does not return it had a use for itself. `ticks` is when
+    it began.
     """
     originals: dict[int, Parameter] = {}
     for parameter in frozen:
@@ -58,7 +59,9 @@ def _is_held(machine: Machine, wanted: set[int]) -> bool:
 
 
 def _leads_to(values: list[Value], wanted: set[int]) -> bool:
-    """Whether one of these values holds one of these parameters; True where there is too much to look through."""
+    """Whether one of these values holds one of these parameters; True where there is too much to look
+    through.
+    """
     pending = list(values)
     seen: set[int] = set()
     while pending:

@@ -85,12 +85,16 @@ class Machine:
         self.parts = parts.Parts(self)
         self.forwarding: list[Module] = []  # modules whose call is running
         self.mode_events: list[int] = []  # the event of the `train()` or `eval()` that is running
-        self.early: dict[ast.AST, set[bool]] = {}  # outcomes of conditions in the first passes of loops, by node
+        self.early: dict[
+            ast.AST, set[bool]
+        ] = {}  # outcomes of conditions in the first passes of loops, by node
         self.raised = False  # an exception of the script's ended the run
         self.weights: dict[ast.AST, int] = {}  # how much the branches of a condition matter, by node
         self.surroundings = project.surroundings
         self.sources = project.notes
-        self.libraries: dict[str, Any] = {}  # what imitated libraries keep for a whole run (registered options)
+        self.libraries: dict[
+            str, Any
+        ] = {}  # what imitated libraries keep for a whole run (registered options)
         self._locations: dict[tuple[ast.AST, ...], Location] = {}
 
     # -- where we are -------------------------------------------------------------------------------------
@@ -106,8 +110,8 @@ class Machine:
 
     @property
     def varying(self) -> bool:
-        """Whether conditions of unknown outcome stand around the current statement inside of the training loop:
-        those around the loop are the same for all steps.
+        """Whether conditions of unknown outcome stand around the current statement inside of the
+        training loop: those around the loop are the same for all steps.
         """
         return self.conditional > (self.loops[0].conditional if self.loops else 0)
 
@@ -118,7 +122,9 @@ class Machine:
             raise BudgetError("the script is too long to follow to its end")
 
     def location(self, node: ast.AST | None = None) -> Location | None:
-        """Where the current statement (or this node of the current frame) is, with the calls that led there."""
+        """Where the current statement (or this node of the current frame) is, with the calls that led
+        there.
+        """
         if not self.frames:
             return None
         chain = [(self.frame, node or self.frame.node or self.frame.statement)]

@@ -308,8 +308,9 @@ def claim(machine: Machine, statement: ast.stmt) -> dict[str, Any]:
 
 
 def is_bare_on_purpose(module: Module) -> bool:
-    """Whether the module has no parameters because somebody wanted it so: it holds a place for something else
-    (an identity, an empty container), or is a norm layer without scale and shift. To freeze it is vain, no fault.
+    """Whether the module has no parameters because somebody wanted it so: it holds a place for
+    something else (an identity, an empty container), or is a norm layer without scale and shift. To
+    freeze it is vain, no fault.
     """
     holds_a_place = module.class_name == "Identity" or (module.class_name in COUNTED and not module.children)
     return holds_a_place or module.role == "norm"

@@ -37,8 +37,8 @@ def attribute_written(machine: Machine, owner: Value, name: str, value: Value) -
 
 
 def keywords_given(machine: Machine, call: Call) -> None:
-    """A function of torch was called with keywords of which it may know none. What torch keeps to itself has names
-    of its own: `_make_subclass` does take `require_grad`.
+    """A function of torch was called with keywords of which it may know none. What torch keeps to
+    itself has names of its own: `_make_subclass` does take `require_grad`.
     """
     if call.name.rpartition(".")[2].startswith("_"):
         return

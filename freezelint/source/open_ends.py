@@ -174,8 +174,8 @@ _Rest = TypeVar("_Rest", Parameter, Module)
 
 
 def listed(machine: Machine, rest: _Rest) -> _Rest:
-    """The rest is handed out as one of many; what is decided from now on (by its name, say) may be so for some
-    of them only.
+    """The rest is handed out as one of many; what is decided from now on (by its name, say) may be so
+    for some of them only.
     """
     rest.attributes[_DECIDED] = machine.decided
     if isinstance(rest, Module):

@@ -232,9 +232,9 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         return endless
     if isinstance(left, Library) and isinstance(right, Library) and isinstance(op, (ast.Eq, ast.NotEq)):
         return same_library(machine, left, right) is isinstance(op, ast.Eq)
-    if isinstance(left, (Module, Parameter)) and isinstance(right, (Module, Parameter)):
-        if left is right or isinstance(left, Module):
-            return (left is right) is isinstance(op, ast.Eq)
+    both = isinstance(left, (Module, Parameter)) and isinstance(right, (Module, Parameter))
+    if both and (left is right or isinstance(left, Module)):
+        return (left is right) is isinstance(op, ast.Eq)
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         return Tensor(text=f"{text_of(left)} {sign} {text_of(right)}")
     if isinstance(left, Library) or isinstance(right, Library):
@@ -262,8 +262,10 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
 def _falls(op: ast.cmpop, left: Value, right: Value) -> bool:
     """Whether a comparison with a number that only grows can but become false: `epoch < warmup`."""
     grows = [isinstance(side, Unknown) and side.late for side in (left, right)]
-    return grows == [True, False] if isinstance(op, (ast.Lt, ast.LtE)) else (
-        isinstance(op, (ast.Gt, ast.GtE)) and grows == [False, True]
+    return (
+        grows == [True, False]
+        if isinstance(op, (ast.Lt, ast.LtE))
+        else (isinstance(op, (ast.Gt, ast.GtE)) and grows == [False, True])
     )
 
 
@@ -280,7 +282,9 @@ def _against_infinity(op: ast.cmpop, left: Value, right: Value) -> bool | None:
 
 
 def same_library(machine: Machine, left: Library, right: Library) -> bool:
-    """Whether two names of libraries mean the same thing: `torch.nn.modules.linear.Linear`, `torch.nn.Linear`."""
+    """Whether two names of libraries mean the same thing: `torch.nn.modules.linear.Linear`,
+    `torch.nn.Linear`.
+    """
     one, other = machine.vocabulary.canonical(left.name), machine.vocabulary.canonical(right.name)
     return one == other or (left.package, one.rpartition(".")[2]) == (right.package, other.rpartition(".")[2])
 
@@ -334,7 +338,8 @@ def _membership(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> V
 
 def _contained(machine: Machine, element: Value, container: Value) -> bool | None:
     if isinstance(container, (str, bytes)):
-        return bool(element in container) if type(element) is type(container) else None  # type: ignore[operator]
+        # type: ignore[operator]
+        return bool(element in container) if type(element) is type(container) else None
     if isinstance(container, range):
         return element in container if isinstance(element, int) else None
     element = _member(element)

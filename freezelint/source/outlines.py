@@ -1,8 +1,9 @@
 """Which statements of a module make which of its names.
 
-Of an imported module a script needs a function or two. Statements of its body are run when somebody asks for a
-name that they make: those that bind the name or do something to it, and before them, in the order of the file,
-those that make the names that these need. Python runs all of them, with the same outcome for the names.
+Of an imported module a script needs a function or two. Statements of its body are run when somebody
+asks for a name that they make: those that bind the name or do something to it, and before them, in the
+order of the file, those that make the names that these need. Python runs all of them, with the same
+outcome for the names.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ _Definition = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass
 class Outline:
-    """The statements of a module body. `makes` tells for each name which statements bind it or touch it, `needs`
-    for each statement which names it looks up when it runs.
+    """The statements of a module body. `makes` tells for each name which statements bind it or touch
+    it, `needs` for each statement which names it looks up when it runs.
     """
 
     body: list[ast.stmt]
@@ -64,8 +65,8 @@ def outline_of(tree: ast.Module) -> Outline:
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module. Packages that import lazily tell the reader under `if TYPE_CHECKING`, and only
-    there, where their names come from.
+    """The statements of a module. Packages that import lazily tell the reader under `if TYPE_CHECKING`,
+    and only there, where their names come from.
     """
     for statement in body:
         if isinstance(statement, ast.If) and _is_type_checking(statement.test):
@@ -116,9 +117,9 @@ class _Seen:
                     self.touched.extend(_names(current))
                 elif isinstance(current, (ast.Global, ast.Nonlocal)):
                     self.bound.extend(current.names)
-                elif isinstance(current, ast.ExceptHandler) and current.name:
-                    self.bound.append(current.name)
-                elif isinstance(current, (ast.MatchAs, ast.MatchStar)) and current.name:
+                elif (isinstance(current, ast.ExceptHandler) and current.name) or (
+                    isinstance(current, (ast.MatchAs, ast.MatchStar)) and current.name
+                ):
                     self.bound.append(current.name)
                 pending.extend(ast.iter_child_nodes(current))
 

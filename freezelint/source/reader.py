@@ -1,8 +1,8 @@
 """Reading one file: which entries it has, and which paths through them are taken.
 
-The module body is an entry, as `python file.py` runs it. What nothing there calls (functions, classes that are
-never instantiated) is run on its own with unknown arguments: a fragment. For each entry the run is repeated
-with decisions turned round, one at a time, those that matter most first.
+The module body is an entry, as `python file.py` runs it. What nothing there calls (functions, classes
+that are never instantiated) is run on its own with unknown arguments: a fragment. For each entry the
+run is repeated with decisions turned round, one at a time, those that matter most first.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ class _Reader:
                 queue += self._turned(path, forced, known | settled_before)
 
     def _turned(self, path: Run, forced: dict[str, bool], known: Set[str]) -> list[dict[str, bool]]:
-        """The forced decisions of the runs that follow from one: each other decision turned, what matters first."""
+        """The forced decisions of the runs that follow from one: each other decision turned, what
+        matters first.
+        """
         worth = [
             decision
             for decision in path.decisions
@@ -170,7 +172,9 @@ class _Reader:
         return [{**forced, decision.condition: not decision.taken} for decision in worth]
 
     def _least_weight(self, path: Run, decision: Decision) -> int:
-        """What a branch must say to be worth a path: where nothing has happened so far, that it does something."""
+        """What a branch must say to be worth a path: where nothing has happened so far, that it does
+        something.
+        """
         here = decision.location is None or decision.location.path == self._file.path
         happened = bool(path.trace.events or path.trace.steps or path.raised)
         own = here and decision.condition not in self._built_with
@@ -228,10 +232,15 @@ class _Reader:
         return machine
 
     def _after_body(self, forced: dict[str, bool]) -> Machine:
-        """A machine that has run the body for its definitions; where nothing in it asks whether it runs as a script,
-        that of the main entry has.
+        """A machine that has run the body for its definitions; where nothing in it asks whether it runs
+        as a script, that of the main entry has.
         """
-        if self._usual is not None and not forced and self._world is None and "__main__" not in self._file.text:
+        if (
+            self._usual is not None
+            and not forced
+            and self._world is None
+            and "__main__" not in self._file.text
+        ):
             return self._usual
         machine = self._new(forced)
         self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
@@ -246,7 +255,9 @@ class _Reader:
         self._met.add(name)
 
     def _extend(self, machine: Machine) -> None:
-        """What a fragment was the first to look into is there for all that follow: Python imports it before any."""
+        """What a fragment was the first to look into is there for all that follow: Python imports it
+        before any.
+        """
         world = self._world
         if world is None or machine is not world.machine or self._extended >= _MOST_EXTENSIONS:
             return
@@ -298,5 +309,3 @@ def _of_fragment(event: Event) -> Event:
 
 def _key(forced: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(forced.items()))
-
-

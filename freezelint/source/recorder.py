@@ -1,4 +1,6 @@
-"""What happened in one run, in order, with the parameters and modules concerned; `trace` turns it into evidence."""
+"""What happened in one run, in order, with the parameters and modules concerned; `trace` turns it into
+evidence.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,9 @@ class Recorder:
             self.records.append(record)
         return record
 
-    def flag(self, parameters: Iterable[Parameter], value: bool | None, receiver: Module | None = None) -> None:
+    def flag(
+        self, parameters: Iterable[Parameter], value: bool | None, receiver: Module | None = None
+    ) -> None:
         """`requires_grad` of these parameters was set; None where nobody knows to what."""
         parameters = list(parameters)
         self.misses.wrote(parameters, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Signal(Exception):
+class Signal(Exception):  # noqa: N818 - it is no error that leaves a block
     """Base of everything that ends a block early."""
 
 

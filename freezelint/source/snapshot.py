@@ -1,4 +1,6 @@
-"""The state of one run as evidence: which models there are, and what one step did to each parameter and module."""
+"""The state of one run as evidence: which models there are, and what one step did to each parameter and
+module.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,11 @@ class Stock:
             if not parameters and not any(module.norm for module in modules):
                 continue
             met = any(id(p) in wanted or id(p) in concerned for p in parameters)
-            if everything or met or any(module.ran is not None or id(module) in concerned for module in modules):
+            if (
+                everything
+                or met
+                or any(module.ran is not None or id(module) in concerned for module in modules)
+            ):
                 self._adopt(root)
         self._describe()
 
@@ -151,7 +157,9 @@ class Stock:
             for parameter in module.parameters.values():
                 if parameter is not None:
                     own.append(self.identify(parameter))
-            overridden = any(not outer or path == outer or path.startswith(f"{outer}.") for outer in overriding)
+            overridden = any(
+                not outer or path == outer or path.startswith(f"{outer}.") for outer in overriding
+            )
             yield evidence.Module(
                 path,
                 module.class_name,
@@ -170,7 +178,9 @@ class Stock:
 
     def _parameter(self, index: int, parameter: Tensor) -> evidence.Parameter:
         if not isinstance(parameter, Parameter):
-            return evidence.Parameter(id=index, model=None, paths=(), shape=(), dtype="float32", bytes=0, attached=False)
+            return evidence.Parameter(
+                id=index, model=None, paths=(), shape=(), dtype="float32", bytes=0, attached=False
+            )
         model, paths = self.paths.get(id(parameter), (None, ()))
         known = all(size is not None for size in parameter.dims)
         shape = tuple(size for size in parameter.dims if size is not None) if known else ()
@@ -231,7 +241,9 @@ class Stock:
         optimizer: Optimizer | None,
         moved: dict[int, bool | None],
     ) -> Step:
-        """The state right after a step; `moved` says of parameters (by Python id) whether the step moved them."""
+        """The state right after a step; `moved` says of parameters (by Python id) whether the step
+        moved them.
+        """
         recorder = self._recorder
         return Step(
             index=len(recorder.steps),
@@ -255,7 +267,7 @@ class Stock:
                 movement = None
             else:
                 # Nothing but code of the script's moves what no optimizer holds, and that is read.
-                movement = True if parameter.moved_by_hand else False
+                movement = bool(parameter.moved_by_hand)
             yield index, ParameterState(trainable, cause, parameter.gradient, movement)
             parameter.moved_by_hand = False
 

@@ -1,4 +1,6 @@
-"""Tensors as far as gradients are concerned: what they were computed from, where the graph is cut, backward."""
+"""Tensors as far as gradients are concerned: what they were computed from, where the graph is cut,
+backward.
+"""
 
 from __future__ import annotations
 
@@ -86,12 +88,16 @@ def written(machine: Machine, tensor: Tensor, value: Value) -> None:
 
 def detached(machine: Machine, tensor: Tensor, how: str) -> Tensor:
     """A copy of the tensor outside the graph; an event, where there was a graph to be cut from."""
-    if tensor.requires_grad is True and not isinstance(tensor, Parameter) and machine.grad_enabled is not False:
+    if (
+        tensor.requires_grad is True
+        and not isinstance(tensor, Parameter)
+        and machine.grad_enabled is not False
+    ):
         behind = [parameter for parameter in leaves(tensor) if isinstance(parameter, Parameter)]
-        machine.recorder.event(
-            "detached", parameters=behind, name=how, conditional=machine.varying
-        )
-    return Tensor(requires_grad=False, cut=how, behind=tensor if tensor.requires_grad is not False else tensor.behind)
+        machine.recorder.event("detached", parameters=behind, name=how, conditional=machine.varying)
+    return Tensor(
+        requires_grad=False, cut=how, behind=tensor if tensor.requires_grad is not False else tensor.behind
+    )
 
 
 def leaves(tensor: Tensor) -> list[Tensor]:

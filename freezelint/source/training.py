@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.source.tensors import backward
-from freezelint.source.values import Class, Function, Instance, Method, Module, Optimizer, Tensor, Unknown, Value
+from freezelint.source.values import (
+    Class,
+    Function,
+    Instance,
+    Method,
+    Module,
+    Optimizer,
+    Tensor,
+    Unknown,
+    Value,
+)
 
 if TYPE_CHECKING:
     from freezelint.source.machine import Machine
@@ -21,8 +31,7 @@ def epochs(machine: Machine) -> Iterator[Value]:
     loop = Loop(ast.Pass(), machine.recorder.steps_done, machine.conditional)
     machine.loops.append(loop)
     try:
-        for number in (0, 1):
-            yield number
+        yield from (0, 1)
         for loop.late in (1, 2):
             yield Unknown("epoch", late=True)
     finally:

@@ -38,8 +38,9 @@ class Unknown:
     """A value that the source does not tell.
 
     `text` is how the script calls it (`args.freeze`). `hint` is the value it has unless somebody says
-    otherwise (the default of a command line option). `late` marks the counter of a loop in the iterations that
-    stand for all later ones. Attributes and items are kept, so that the same expression is the same value.
+    otherwise (the default of a command line option). `late` marks the counter of a loop in the
+    iterations that stand for all later ones. Attributes and items are kept, so that the same expression
+    is the same value.
     """
 
     __slots__ = ("attributes", "choices", "equals", "falling", "hint", "late", "measures", "opposite",
@@ -60,7 +61,8 @@ class Unknown:
         self.opposite: Unknown | None = None
         # Of an option that takes several words: what each of them may be.
         self.choices: tuple[Value, ...] = ()
-        # What something unknown returned, or what is computed from that: it may have a graph that nobody sees.
+        # What something unknown returned, or what is computed from that: it may have a graph that nobody
+        # sees.
         self.returned = False
 
     def __repr__(self) -> str:
@@ -246,7 +248,9 @@ class Call:
 
 @dataclass(eq=False)
 class Items:
-    """An iterator. `exhausted` tells the place where it was used up; `of_parameters` that it gives parameters."""
+    """An iterator. `exhausted` tells the place where it was used up; `of_parameters` that it gives
+    parameters.
+    """
 
     source: Iterator[Value]
     of_parameters: bool = False
@@ -272,9 +276,9 @@ class Context:
 class Tensor:
     """Anything computed from tensors. `parents` lead back through the graph as autograd would.
 
-    `requires_grad` is None where it is unknown. `module` is the module whose call returned it. `cut` tells how
-    it was separated from `behind`, the tensor that it was computed from: "no_grad", "detach", "data", "item".
-    `gradient` is what `.grad` holds, "zero" is a tensor of zeros.
+    `requires_grad` is None where it is unknown. `module` is the module whose call returned it. `cut`
+    tells how it was separated from `behind`, the tensor that it was computed from: "no_grad", "detach",
+    "data", "item". `gradient` is what `.grad` holds, "zero" is a tensor of zeros.
     """
 
     parents: tuple[Tensor, ...] = ()
@@ -294,7 +298,9 @@ class Tensor:
 
 @dataclass(eq=False)
 class Parameter(Tensor):
-    """An `nn.Parameter`. `dims` has None where a size is unknown; `cause` is the event that last set the flag."""
+    """An `nn.Parameter`. `dims` has None where a size is unknown; `cause` is the event that last set
+    the flag.
+    """
 
     requires_grad: bool | None = True
     dims: tuple[int | None, ...] = ()
@@ -338,9 +344,9 @@ class Ran:
 class Module:
     """An `nn.Module`: of torch, of a known architecture, or of a class of the script (`cls`).
 
-    `open` means that it has children or parameters that nobody knows (an architecture that is not known): they
-    appear when they are touched, and nothing definite is said of them. `bases` are the names of the classes of
-    libraries that it is an instance of.
+    `open` means that it has children or parameters that nobody knows (an architecture that is not
+    known): they appear when they are touched, and nothing definite is said of them. `bases` are the
+    names of the classes of libraries that it is an instance of.
     """
 
     class_name: str
@@ -410,8 +416,8 @@ class Module:
 class Optimizer:
     """An optimizer. `groups` are the dicts of `param_groups`, with "params" a list of parameters.
 
-    `complete` is False where some parameters handed to it are not known. `decays_without_gradient` marks custom
-    optimizers. `inner` is the optimizer that a wrapper (SAM, Lookahead, accelerate) steps.
+    `complete` is False where some parameters handed to it are not known. `decays_without_gradient`
+    marks custom optimizers. `inner` is the optimizer that a wrapper (SAM, Lookahead, accelerate) steps.
     """
 
     class_name: str
@@ -428,7 +434,9 @@ class Optimizer:
     cls: Class | None = None
     inner: Optimizer | None = None
     name: str = "optimizer"
-    moves: dict[int, bool | None] = field(default_factory=dict)  # what inner optimizers did in the running step
+    moves: dict[int, bool | None] = field(
+        default_factory=dict
+    )  # what inner optimizers did in the running step
     state_at_start: tuple[Tensor, ...] | None = None  # had state before the first step; None: unknown
     state_known: bool = True  # nobody loaded or exchanged its state
 

@@ -1,8 +1,8 @@
 """A machine as it stands after the body of a file, kept so that each fragment of the file starts from there.
 
-Running the body anew for every fragment would be most of what reading a file of definitions costs. Everything
-that can change is remembered, wherever the machine refers to it, and put back before the next run. What cannot
-be put back (an iterator that is under way) makes a world that cannot be kept.
+Running the body anew for every fragment would be most of what reading a file of definitions costs.
+Everything that can change is remembered, wherever the machine refers to it, and put back before the
+next run. What cannot be put back (an iterator that is under way) makes a world that cannot be kept.
 """
 
 from __future__ import annotations
@@ -27,8 +27,28 @@ if TYPE_CHECKING:
     from freezelint.source.machine import Machine
 
 # What never changes, or is the same for all runs.
-_FIXED = (str, bytes, int, float, complex, bool, type(None), range, type, type(Ellipsis), type(NotImplemented),
-          ast.AST, Outline, SourceFile, Project, Vocabulary, re.Pattern, ModuleType, BuiltinFunctionType, Enum)  # fmt: skip
+_FIXED = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    bool,
+    type(None),
+    range,
+    type,
+    type(Ellipsis),
+    type(NotImplemented),
+    ast.AST,
+    Outline,
+    SourceFile,
+    Project,
+    Vocabulary,
+    re.Pattern,
+    ModuleType,
+    BuiltinFunctionType,
+    Enum,
+)
 # A world of more objects than this costs more to put back than it saves.
 _MOST_OBJECTS = 60_000
 
@@ -48,7 +68,10 @@ class World:
         self._lists: list[tuple[list[Any], list[Any]]] = []
         self._others: list[tuple[Callable[[Any], None], Any]] = []
         self._pending: list[Any] = [machine]
-        self._seen: set[int] = {id(machine.project.notes), id(machine.project.surroundings)}  # true of all runs
+        self._seen: set[int] = {
+            id(machine.project.notes),
+            id(machine.project.surroundings),
+        }  # true of all runs
         self._alive: list[Any] = []  # temporary objects whose identity must not be given to another
         self._keep_all()
 
@@ -121,7 +144,12 @@ class World:
 
     def _keep_unknown(self, value: Unknown) -> None:
         def put(state: tuple[str, Any, bool, dict[Any, Any]]) -> None:
-            value.text, value.hint, value.late, value.attributes = state[0], state[1], state[2], dict(state[3])
+            value.text, value.hint, value.late, value.attributes = (
+                state[0],
+                state[1],
+                state[2],
+                dict(state[3]),
+            )
 
         self._others.append((put, (value.text, value.hint, value.late, dict(value.attributes))))
         self._pending.append(value.hint)
@@ -176,10 +204,13 @@ _KEEPERS: dict[type, Callable[[World, Any], None]] = {
 
 def _keeper(kind: type) -> Callable[[World, Any], None]:
     """How values of a kind are kept that has not been met before."""
-    if issubclass(kind, _FIXED) or (is_dataclass(kind) and kind.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+    # type: ignore[attr-defined]
+    if issubclass(kind, _FIXED) or (is_dataclass(kind) and kind.__dataclass_params__.frozen):
         return _nothing
     if hasattr(kind, "__next__") or issubclass(kind, (dict, list, set, deque, tuple)):
         return _never
-    if getattr(kind, "__dictoffset__", 0) and not any("__slots__" in vars(base) for base in kind.__mro__[:-1]):
+    if getattr(kind, "__dictoffset__", 0) and not any(
+        "__slots__" in vars(base) for base in kind.__mro__[:-1]
+    ):
         return World._keep_object
     return _never

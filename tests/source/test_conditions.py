@@ -71,7 +71,7 @@ def test_a_finding_on_one_path_names_the_condition() -> None:
 
 
 def test_a_finding_on_all_paths_names_none() -> None:
-    freeze = "if args.freeze:\n    print('freezing')\nfor p in model.body.parameters():\n    p.requires_grad = False\n"
+    freeze = "if args.freeze:\n    print(1)\nfor p in model.body.parameters():\n    p.requires_grad = False\n"
     findings = [f for f in found_in(FLAG + NET + freeze + TRAIN) if f.code == "FRZ101"]
     assert [f.message.startswith("when") for f in findings] == [False]
 
@@ -90,11 +90,12 @@ if args.arch == "b":
 
 
 def test_two_options_cannot_be_chosen_at_once() -> None:
+    modes = "if args.arch == 'b':\n    model.train()\nelse:\n    model.eval()"
     source = f"""{FLAG}
 {NET}
 if args.arch == "a":
     for p in model.body.parameters():
         p.requires_grad = False
-{TRAIN.replace("model.train()", "if args.arch == 'b':" + chr(10) + "    model.train()" + chr(10) + "else:" + chr(10) + "    model.eval()")}
+{TRAIN.replace("model.train()", modes)}
 """
     assert "FRZ101" not in [finding.code for finding in found_in(source)]

@@ -1,4 +1,6 @@
-"""Expressions: Python's own results where everything is known, unknown values that remember their text otherwise."""
+"""Expressions: Python's own results where everything is known, unknown values that remember their text
+otherwise.
+"""
 
 from __future__ import annotations
 

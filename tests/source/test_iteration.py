@@ -1,4 +1,6 @@
-"""Loops: known ones are run through, training loops a few times, with a counter that stands for all later values."""
+"""Loops: known ones are run through, training loops a few times, with a counter that stands for all
+later values.
+"""
 
 from __future__ import annotations
 

@@ -538,7 +538,8 @@ def test_features_that_are_extracted_once() -> None:
 
 def test_eval_mode_from_the_first_step_to_the_last() -> None:
     assert_silent("""
-        # Small batches: the whole network is tuned with the statistics that it came with, so it stays in eval mode.
+        # Small batches: the whole network is tuned with the statistics that it came with, so it stays in eval
+        # mode.
         model = torchvision.models.resnet18(weights="DEFAULT")
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
         for epoch in range(3):
@@ -550,7 +551,8 @@ def test_eval_mode_from_the_first_step_to_the_last() -> None:
     """)
 
 
-# --- heads and names -----------------------------------------------------------------------------------------
+# --- heads and names
+# -----------------------------------------------------------------------------------------
 
 
 def test_a_head_that_was_replaced_before_the_freeze_and_switched_on_after_it() -> None:

@@ -1,5 +1,6 @@
-"""What surrounds the statement that a running frame stands at. Source comes from `linecache`, so that cells of
-notebooks have one too."""
+"""What surrounds the statement that a running frame stands at. Source comes from `linecache`, so that
+cells of notebooks have one too.
+"""
 
 from __future__ import annotations
 

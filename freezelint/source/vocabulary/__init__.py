@@ -2,11 +2,12 @@
 
 A file of this package imitates a part of torch (or of what is used with it) by decorated functions:
 
-    @function("torch.nn.utils.clip_grad_norm_")          # a call of a library's function; "torch.optim.*" takes
-    def clip(machine, call): ...                         # every name below it that has no entry of its own
+    @function("torch.nn.utils.clip_grad_norm_")          # a call of a library's function;
+    "torch.optim.*" takes def clip(machine, call): ...                         # every name below it
+    that has no entry of its own
 
-    @builds("torch.nn.Linear")                           # the constructor of a module class; fills the module in
-    def linear(machine, module, call): ...
+    @builds("torch.nn.Linear")                           # the constructor of a module class; fills the
+    module in def linear(machine, module, call): ...
 
     @method(Tensor, "detach", "detach_")                 # a method of one of the kinds in `values`
     def detach(machine, tensor, call): ...
@@ -14,8 +15,8 @@ A file of this package imitates a part of torch (or of what is used with it) by 
     @attribute(Module, "training")                       # reading an attribute
     def training(machine, module): ...
 
-    @assignment(Parameter, "requires_grad")              # writing one; return False to fall back to a plain write
-    def set_flag(machine, parameter, value): ...
+    @assignment(Parameter, "requires_grad")              # writing one; return False to fall back to a
+    plain write def set_flag(machine, parameter, value): ...
 
     @constant("math.pi")                                 # a name that is neither function nor class
     def pi(): ...
@@ -181,7 +182,9 @@ class Vocabulary:
         return any(canonical in table for table in (self.functions, self.builders, self.constants))
 
     def of_kind(self, table: str, value: Any, name: str) -> Callable[..., Any] | None:
-        """The entry of `methods`, `attributes` or `assignments` for this value, that of its own kind first."""
+        """The entry of `methods`, `attributes` or `assignments` for this value, that of its own kind
+        first.
+        """
         entry: Callable[..., Any] | None = self._entry_of[table, type(value), name]
         return entry
 

@@ -71,7 +71,9 @@ def module_list(machine: Machine, module: Module, call: Call) -> None:
 def module_dict(machine: Machine, module: Module, call: Call) -> None:
     """Parts by name."""
     given = call.get(0, "modules" if "modules" in call.kwargs else "parameters", None)
-    if given is not None and (not _update(machine, module, given) or not iteration.is_measured(machine, given)):
+    if given is not None and (
+        not _update(machine, module, given) or not iteration.is_measured(machine, given)
+    ):
         module.open = True
 
 

@@ -35,10 +35,16 @@ def save_hyperparameters(machine: Machine, call: Call) -> Value:
     """The arguments of the constructor become `self.hparams`."""
     receiver, scope = call.owner, machine.frame.scope
     if isinstance(receiver, Module):
-        given = {name: value for name, value in scope.items() if value is not receiver and not name.startswith("__")}
+        given = {
+            name: value
+            for name, value in scope.items()
+            if value is not receiver and not name.startswith("__")
+        }
         names = [name for name in call.args[1:] if isinstance(name, str)]
         ignored = call.kwargs.get("ignore", [])
-        ignored = [ignored] if isinstance(ignored, str) else ignored if isinstance(ignored, (list, tuple)) else []
+        ignored = (
+            [ignored] if isinstance(ignored, str) else ignored if isinstance(ignored, (list, tuple)) else []
+        )
         chosen = {k: v for k, v in given.items() if (k in names if names else k not in ignored)}
         receiver.attributes["hparams"] = Instance(None, chosen, "lightning.hparams")
     return None
@@ -148,7 +154,9 @@ def _batch(machine: Machine, model: Module, optimizers: list[Optimizer], *, auto
     batch = Unknown("batch")
     training.hook(machine, model, "on_train_batch_start", batch, 0)
     if automatic:
-        training.one_step(machine, optimizers, lambda: training.hook(machine, model, "training_step", batch, 0))
+        training.one_step(
+            machine, optimizers, lambda: training.hook(machine, model, "training_step", batch, 0)
+        )
     else:
         training.hook(machine, model, "training_step", batch, 0)
 

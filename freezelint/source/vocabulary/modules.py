@@ -49,7 +49,9 @@ def named_parameters(machine: Machine, module: Module, call: Call) -> Value:
     prefix = known(call.get(0, "prefix", ""))
     recurse = machine.truth(call.get(1, "recurse", True)) is not False
     once = machine.truth(call.get(2, "remove_duplicate", True)) is not False
-    return _items(machine, _named(machine, module, prefix if isinstance(prefix, str) else "", recurse, once), call)
+    return _items(
+        machine, _named(machine, module, prefix if isinstance(prefix, str) else "", recurse, once), call
+    )
 
 
 def _named(

@@ -31,7 +31,8 @@ ALIASES = {
     "torch.nn.utils.stateless.functional_call": "torch.func.functional_call",
 }
 
-# -- grad mode ------------------------------------------------------------------------------------------------
+# -- grad mode
+# ------------------------------------------------------------------------------------------------
 
 
 @function("torch.no_grad", "torch.inference_mode", "torch.enable_grad")
@@ -66,7 +67,8 @@ def is_grad_enabled(machine: Machine, call: Call) -> Value:
     return Unknown("torch.is_grad_enabled()") if machine.grad_enabled is None else machine.grad_enabled
 
 
-# -- flags ----------------------------------------------------------------------------------------------------
+# -- flags
+# ----------------------------------------------------------------------------------------------------
 
 
 @attribute(Tensor, "requires_grad")
@@ -111,7 +113,8 @@ def _force(machine: Machine, tensor: Tensor, truth: bool | None) -> None:
     tensor.requires_grad = truth
 
 
-# -- cuts -----------------------------------------------------------------------------------------------------
+# -- cuts
+# -----------------------------------------------------------------------------------------------------
 
 
 @method(Tensor, "detach", "detach_")
@@ -166,7 +169,20 @@ def set_grad(machine: Machine, tensor: Tensor, value: Value) -> None:
         tensor.gradient = "none" if value is None else "unknown"
 
 
-@method(Tensor, "zero_", "fill_", "copy_", "mul_", "add_", "sub_", "div_", "lerp_", "clamp_", "normal_", "uniform_")
+@method(
+    Tensor,
+    "zero_",
+    "fill_",
+    "copy_",
+    "mul_",
+    "add_",
+    "sub_",
+    "div_",
+    "lerp_",
+    "clamp_",
+    "normal_",
+    "uniform_",
+)
 def in_place(machine: Machine, tensor: Tensor, call: Call) -> Value:
     """Writes into a parameter, or into what shares its memory, move it by hand."""
     if call.name == "zero_" and tensor.cut == "grad" and isinstance(tensor.behind, Parameter):
@@ -181,7 +197,8 @@ def in_place(machine: Machine, tensor: Tensor, call: Call) -> Value:
     return tensor
 
 
-# -- graph ----------------------------------------------------------------------------------------------------
+# -- graph
+# ----------------------------------------------------------------------------------------------------
 
 
 @method(Tensor, "backward")
@@ -261,14 +278,39 @@ def variable(machine: Machine, call: Call) -> Value:
     return value
 
 
-_MADE = (
-    "tensor", "zeros", "ones", "empty", "full", "rand", "randn", "randint", "arange", "linspace", "eye", "randperm",
-    "zeros_like", "ones_like", "rand_like", "randn_like", "empty_like", "full_like", "normal", "FloatTensor", "LongTensor",
-    "Tensor", "from_numpy", "as_tensor", "bernoulli", "scalar_tensor",
-)  # fmt: skip
+_MADE = [
+    "tensor",
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "rand",
+    "randn",
+    "randint",
+    "arange",
+    "linspace",
+    "eye",
+    "randperm",
+    "zeros_like",
+    "ones_like",
+    "rand_like",
+    "randn_like",
+    "empty_like",
+    "full_like",
+    "normal",
+    "FloatTensor",
+    "LongTensor",
+    "Tensor",
+    "from_numpy",
+    "as_tensor",
+    "bernoulli",
+    "scalar_tensor",
+]
 
 
-@function(*(f"torch.{name}" for name in _MADE), *(f"torch.cuda.{name}" for name in ("FloatTensor", "LongTensor")))
+@function(
+    *(f"torch.{name}" for name in _MADE), *(f"torch.cuda.{name}" for name in ("FloatTensor", "LongTensor"))
+)
 def made(machine: Machine, call: Call) -> Value:
     """A new tensor. One made from the values of another (`torch.tensor(loss)`) has lost its graph."""
     tensor = tensors.new(machine, call, call.name)
@@ -280,7 +322,14 @@ def made(machine: Machine, call: Call) -> Value:
     return tensor
 
 
-@function("torch.nn.functional.*", "torch.*", "torch.fft.*", "torch.linalg.*", "torch.special.*", "torch.nn.utils.rnn.*")
+@function(
+    "torch.nn.functional.*",
+    "torch.*",
+    "torch.fft.*",
+    "torch.linalg.*",
+    "torch.special.*",
+    "torch.nn.utils.rnn.*",
+)
 def combined(machine: Machine, call: Call) -> Value:
     """Any other function of torch: a tensor computed from those that it was given."""
     arguments = [*call.args, *call.kwargs.values()]
@@ -341,7 +390,11 @@ def _sizes(parameter: Parameter, call: Call) -> Value:
     position = call.get(0, "dim", None)
     if position is None:
         return sizes or Unknown("size()")
-    return sizes[position] if isinstance(position, int) and -len(sizes) <= position < len(sizes) else Unknown("size")
+    return (
+        sizes[position]
+        if isinstance(position, int) and -len(sizes) <= position < len(sizes)
+        else Unknown("size")
+    )
 
 
 @method(Tensor, "cpu", "cuda", "to", "float", "half", "double", "bfloat16", "contiguous", "type")

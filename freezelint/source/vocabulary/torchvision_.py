@@ -38,7 +38,9 @@ def get_model(machine: Machine, call: Call) -> Value:
     name = known(call.get(0, "name"))
     if not isinstance(name, str):
         return trees.unknown_model(machine, "model", "torchvision")
-    return built(machine, name.rpartition("/")[2], Call(call.node, call.args[1:], call.kwargs, complete=call.complete))
+    return built(
+        machine, name.rpartition("/")[2], Call(call.node, call.args[1:], call.kwargs, complete=call.complete)
+    )
 
 
 def built(machine: Machine, name: str, call: Call) -> Value:

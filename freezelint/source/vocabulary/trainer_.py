@@ -1,5 +1,6 @@
-"""The Trainer of transformers (and those that derive from it): it makes the optimizer, and calls `model.train()`
-before every step."""
+"""The Trainer of transformers (and those that derive from it): it makes the optimizer, and calls
+`model.train()` before every step.
+"""
 
 from __future__ import annotations
 
@@ -151,8 +152,16 @@ def _setting(settings: Value, name: str, default: Value) -> Value:
     return Unknown(name) if known(settings) is MISSING else default
 
 
-@function(f"{_TRAINER}.evaluate", f"{_TRAINER}.predict", f"{_TRAINER}.save_model", f"{_TRAINER}.add_callback",
-          f"{_TRAINER}.push_to_hub", f"{_TRAINER}.log", f"{_TRAINER}.save_state", f"{_TRAINER}.log_metrics")  # fmt: skip
+@function(
+    f"{_TRAINER}.evaluate",
+    f"{_TRAINER}.predict",
+    f"{_TRAINER}.save_model",
+    f"{_TRAINER}.add_callback",
+    f"{_TRAINER}.push_to_hub",
+    f"{_TRAINER}.log",
+    f"{_TRAINER}.save_state",
+    f"{_TRAINER}.log_metrics",
+)
 def harmless(machine: Machine, call: Call) -> Value:
     """What concerns neither flags nor the next step's modes; callbacks that come later are kept."""
     owner = call.owner

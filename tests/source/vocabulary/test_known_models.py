@@ -68,7 +68,9 @@ def test_timm_makes_the_head_fresh_for_other_classes() -> None:
 
 def test_transformers_makes_a_task_head_fresh_and_returns_in_eval_mode() -> None:
     name = "AutoModelForSequenceClassification"
-    module = built(f"{name}.from_pretrained('bert-base-uncased', num_labels=3)", f"from transformers import {name}")
+    module = built(
+        f"{name}.from_pretrained('bert-base-uncased', num_labels=3)", f"from transformers import {name}"
+    )
     flags = {path: parameter.origin for path, parameter in module.own_and_below()}
     assert flags["classifier.weight"] == "fresh"
     assert flags["bert.encoder.layer.11.output.dense.weight"] == "pretrained"
@@ -96,7 +98,9 @@ def test_a_class_of_the_script_around_a_known_model_is_read() -> None:
     assert flags["bert.embeddings.word_embeddings.weight"] == "pretrained"
 
 
-@pytest.mark.parametrize("name", ["resnet50", "inception_resnet_v2", "efficientnet_b0", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize(
+    "name", ["resnet50", "inception_resnet_v2", "efficientnet_b0", "vit_tiny_patch16_224"]
+)
 def test_timm_knows_the_classifier_of_its_models(name: str) -> None:
     """Also under a name of its own: `classif` of the Inception-ResNet."""
     text = f"import timm\nmodel = timm.create_model('{name}', num_classes=3)\nhead = model.get_classifier()"

@@ -59,7 +59,9 @@ def test_a_number_of_python_has_no_graph() -> None:
 
 
 def test_a_reentrant_checkpoint_over_plain_inputs_is_an_event() -> None:
-    source = "from torch.utils.checkpoint import checkpoint\nloss = head(checkpoint(body, x, use_reentrant=True)).sum()"
+    source = (
+        "import torch.utils.checkpoint as c\nloss = head(c.checkpoint(body, x, use_reentrant=True)).sum()"
+    )
     trace = traced(f"{NET}{source}\nloss.backward()\noptimizer.step()")
     assert trace.events_of("checkpointed")
     assert gradients(f"{source}\nloss.backward()") == ["none", "nonzero"]
