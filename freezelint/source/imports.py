@@ -200,11 +200,20 @@ def _given_out(machine: Machine, module: Namespace, name: str, met: frozenset[in
     return find_starred(machine, module.scope, name, met) if found is MISSING else found
 
 
+# `from ..module import *`: the dots and the name.
+_STAR = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
+
+
+# What an import of all names looks like.
+_STAR = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
+
+
 def _defining(name: str, *, exported: bool) -> str:
     """What a module that gives out a name must say."""
     if exported:
         return rf"""["']{name}["']"""
-    return rf"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+){name}\b|^[ \t]*{name}[ \t]*[:=]|import\b[^\n]*\b{name}\b"
+    defined = rf"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+|class[ \t]+){name}\b"
+    return rf"{defined}|^[ \t]*{name}[ \t]*[:=]|import\b[^\n]*\b{name}\b"
 
 
 def _may_define(machine: Machine, file: SourceFile, name: str, met: set[str]) -> bool:

@@ -338,8 +338,9 @@ def _membership(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> V
 
 def _contained(machine: Machine, element: Value, container: Value) -> bool | None:
     if isinstance(container, (str, bytes)):
-        # type: ignore[operator]
-        return bool(element in container) if type(element) is type(container) else None
+        if isinstance(container, str):
+            return element in container if isinstance(element, str) else None
+        return element in container if isinstance(element, bytes) else None
     if isinstance(container, range):
         return element in container if isinstance(element, int) else None
     element = _member(element)

@@ -20,7 +20,7 @@ MARKERS = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg")
 _INSTALLED = ("site-packages", "dist-packages")
 _PACKAGE = "__init__.py"
 # Sources that are kept with their trees; a tree takes some thirty times the space of its text.
-_MOST_KEPT = 256
+_MOST_KEPT = 512
 _MOST_CHARACTERS = 2_000_000
 
 

@@ -204,8 +204,8 @@ _KEEPERS: dict[type, Callable[[World, Any], None]] = {
 
 def _keeper(kind: type) -> Callable[[World, Any], None]:
     """How values of a kind are kept that has not been met before."""
-    # type: ignore[attr-defined]
-    if issubclass(kind, _FIXED) or (is_dataclass(kind) and kind.__dataclass_params__.frozen):
+    frozen = is_dataclass(kind) and getattr(kind, "__dataclass_params__").frozen  # noqa: B009 - untyped
+    if issubclass(kind, _FIXED) or frozen:
         return _nothing
     if hasattr(kind, "__next__") or issubclass(kind, (dict, list, set, deque, tuple)):
         return _never

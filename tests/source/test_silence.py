@@ -588,7 +588,8 @@ def test_a_block_that_is_a_parameter() -> None:
 
 def test_a_pattern_with_a_trailing_dot() -> None:
     assert_silent("""
-        model = nn.Sequential(*[nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(12)], nn.Linear(8, 2))
+        layers = [nn.Sequential(nn.Linear(8, 8), nn.ReLU()) for _ in range(12)]
+        model = nn.Sequential(*layers, nn.Linear(8, 2))
         model.load_state_dict(torch.load("model.pt"))
         for name, p in model.named_parameters():
             if name.startswith(("0.", "1.")):
@@ -637,7 +638,8 @@ def test_a_resnet18_of_the_scripts_own() -> None:
         class Small(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+                pool = nn.AdaptiveAvgPool2d(1)
+                self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), pool, nn.Flatten())
                 self.classifier = nn.Linear(8, 10)
 
             def forward(self, x):
@@ -702,7 +704,8 @@ def test_a_loss_that_mixes_what_is_frozen_with_what_nobody_knows(output: str) ->
     """)
     assert told(found) == []
     last = [runs[0].trace for runs in found.entries][-1]
-    assert last.events_of("backward") and last.steps
+    assert last.events_of("backward")
+    assert last.steps
 
 
 def test_frozen_flags_in_a_script_that_only_evaluates() -> None:
