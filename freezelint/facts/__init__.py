@@ -47,7 +47,7 @@ def frozen_by_design(trace: Trace, step: Step, parameter: int) -> bool:
         return False
     # Of what was built before the audit began nobody knows who froze it.
     own = built is not None and (cause is None or _within_one_constructor(cause, built))
-    if own and trace.parameters[parameter].origin != "pretrained":
+    if own and not _stored_by_then(trace, parameter, step.parameters[parameter].cause):
         together = model.parameters
     elif cause is None:
         together = model.by_path[trace.owners[parameter][1]].parameters
@@ -56,6 +56,14 @@ def frozen_by_design(trace: Trace, step: Step, parameter: int) -> bool:
     else:
         return False
     return any(is_trainable(step, other) for other in together)
+
+
+def _stored_by_then(trace: Trace, parameter: int, freeze: int | None) -> bool:
+    """Whether it had stored weights when it was frozen; a checkpoint may have filled it since."""
+    if trace.parameters[parameter].origin != "pretrained":
+        return False
+    loads = [event.index for event in trace.events_of("loaded") if parameter in event.parameters]
+    return freeze is None or not loads or loads[0] < freeze
 
 
 def _within_one_constructor(freeze: Location, built: Location) -> bool:

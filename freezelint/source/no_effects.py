@@ -32,6 +32,8 @@ def attribute_written(machine: Machine, owner: Value, name: str, value: Value) -
     elif name in ("requires_grad", "requires_grad_") and isinstance(owner, Unknown):
         if name == "requires_grad":
             machine.recorder.misses.unclear += 1
+            if machine.truth(value) is not False:
+                machine.recorder.inputs_require_grad = True
         if _kind(machine, owner) == "module" and not _writes_flags_too(machine):
             _record(machine, owner, name, value)
 

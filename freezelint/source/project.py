@@ -21,7 +21,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 _PACKAGE = "__init__.py"
 # Sources that are kept with their trees; a tree takes some thirty times the space of its text.
 _MOST_KEPT = 512
-_MOST_CHARACTERS = 2_000_000
+_MOST_CHARACTERS = 4_000_000
 
 
 def shown_path(path: Path) -> str:

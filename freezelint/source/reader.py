@@ -34,7 +34,8 @@ MOST_TICKS_OF_A_FRAGMENT = 20_000
 # How often the world that fragments start from is made anew, for the modules that they import.
 _MOST_EXTENSIONS = 4
 _WORTH_EXTENDING = 5  # statements of imported modules
-_WORTH_KEEPING = 500  # expressions and statements of a constructor
+# A world is kept where it saves more than this many expressions and statements.
+_WORTH_KEEPING = 10_000
 _STACK = 256 * 1024 * 1024
 _MOST_RECURSION = 20_000
 
@@ -107,6 +108,7 @@ class _Reader:
         self._built_with: frozenset[str] = frozenset()  # those, and the ones of the constructor
         self._known: dict[str, Decision] = {}  # by condition, of all runs so far
         self._usual: Machine | None = None  # of the usual run over the body
+        self._left = 0  # fragments, with the running one
         self._extended = 0
         self._classes: dict[str, World] = {}  # with an object of the class, where each method of it starts
         self._thresholds = Thresholds()
@@ -121,9 +123,10 @@ class _Reader:
             for entry in entries.fragments(self._last):
                 uncalled[entry] = uncalled.get(entry, 0) + 1
         found = [tuple(main)]
-        for entry, paths in uncalled.items():
-            if paths < len(main):
-                continue  # some path through the body calls it
+        # What some path through the body calls has been followed there.
+        left = [entry for entry, paths in uncalled.items() if paths == len(main)]
+        for position, entry in enumerate(left):
+            self._left = len(left) - position
             if self._ticks > MOST_TICKS:
                 self._limit("some functions", "the file is too long to follow all of it")
                 break
@@ -218,7 +221,7 @@ class _Reader:
                 break
         else:
             world, machine = None, self._after_body(forced)
-            if not forced and self._world is None:
+            if not forced and self._world is None and self._left * machine.ticks >= _WORTH_KEEPING:
                 self._world = world = _kept(machine)
         if not forced:
             self._started_with = frozenset(machine.decisions.taken)
@@ -248,7 +251,7 @@ class _Reader:
 
     def _keep_class(self, machine: Machine, name: str) -> None:
         """The second fragment of a class shows that a world of its own is worth the while."""
-        if name in self._met and machine.ticks >= _WORTH_KEEPING:
+        if name in self._met and machine.ticks * 2 >= _WORTH_KEEPING:
             world = _kept(machine)
             if world is not None:
                 self._classes = {name: world}  # fragments come class by class

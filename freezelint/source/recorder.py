@@ -73,6 +73,7 @@ class Recorder:
         self.forwarded = False
         self.stepping: list[Optimizer] = []  # those whose `step` is running
         self.checkpoint_depth = 0  # reentrant checkpoints around the current call that cut the graph
+        self.inputs_require_grad = False  # something that nobody knows, an input perhaps, was told to
         self.uncertain_forward = False  # a condition that nobody knows chose what ran
         self.stock = snapshot.Stock(self)
         self.rates = rates.Rates(self.machine)

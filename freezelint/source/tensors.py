@@ -132,7 +132,8 @@ def backward(machine: Machine, loss: Value) -> None:
         _unknown_gradients(machine, reached)
     parameters = [leaf for leaf in reached if isinstance(leaf, Parameter)]
     machine.recorder.stock.backward(loss)
-    if isinstance(loss, Tensor) and loss.requires_grad is False and not loss.leaf:
+    graphless = isinstance(loss, Tensor) and loss.requires_grad is False and not loss.leaf
+    if graphless and not machine.recorder.inputs_require_grad:
         machine.recorder.stopped("backward")
         raise RaisedSignal("RuntimeError")
     machine.recorder.event("backward", parameters=parameters)

@@ -49,6 +49,7 @@ _FIXED = (
     BuiltinFunctionType,
     Enum,
 )
+_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
 # A world of more objects than this costs more to put back than it saves.
 _MOST_OBJECTS = 60_000
 
@@ -102,8 +103,8 @@ class World:
 
     def _keep_dict(self, value: dict[Any, Any]) -> None:
         self._dicts.append((value, dict(value)))
-        self._pending.extend(value)
-        self._pending.extend(value.values())
+        self._pending.extend([key for key in value if type(key) not in _PLAIN])
+        self._pending.extend([part for part in value.values() if type(part) not in _PLAIN])
 
     def _keep_default(self, value: defaultdict[Any, Any]) -> None:
         self._keep_dict(value)
@@ -111,7 +112,7 @@ class World:
 
     def _keep_list(self, value: list[Any]) -> None:
         self._lists.append((value, list(value)))
-        self._pending.extend(value)
+        self._pending.extend([part for part in value if type(part) not in _PLAIN])
 
     def _keep_set(self, value: set[Any]) -> None:
         content = frozenset(value)
@@ -140,7 +141,7 @@ class World:
         state = vars(value)
         self._alive.append(value)
         self._dicts.append((state, dict(state)))
-        self._pending.extend(state.values())
+        self._pending.extend([part for part in state.values() if type(part) not in _PLAIN])
 
     def _keep_unknown(self, value: Unknown) -> None:
         def put(state: tuple[str, Any, bool, dict[Any, Any]]) -> None:
@@ -184,7 +185,7 @@ def _never(world: World, value: Any) -> None:
 
 
 _KEEPERS: dict[type, Callable[[World, Any], None]] = {
-    **dict.fromkeys((str, bytes, int, float, bool, type(None)), _nothing),
+    **dict.fromkeys(_PLAIN, _nothing),
     dict: World._keep_dict,
     OrderedDict: World._keep_dict,
     Counter: World._keep_dict,

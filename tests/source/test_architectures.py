@@ -224,7 +224,8 @@ def test_layers_that_are_alike_are_one_node() -> None:
 
 
 def test_the_order_of_calls() -> None:
-    unknown = known(architectures.transformers("t5-small", "ForSequenceClassification"))
+    # It looks for the end of a text in the numbers, and is too large to be run with numbers.
+    unknown = known(architectures.transformers("t5-large", "ForSequenceClassification"))
     assert unknown.calls == ()
     resnet = known(architectures.torchvision("resnet18"))
     assert resnet.calls[0] == "conv1"

@@ -31,8 +31,10 @@ def named_parts(machine: Machine, owner: Unknown, call: Call) -> Value:
 
 @method(Unknown, "requires_grad_")
 def requires_grad_(machine: Machine, owner: Unknown, call: Call) -> Value:
-    """Flags of parameters that nobody knows are set."""
+    """Flags of parameters that nobody knows are set; or that of an input."""
     machine.recorder.misses.unclear += 1
+    if machine.truth(call.get(0, "requires_grad", True)) is not False:
+        machine.recorder.inputs_require_grad = True
     return owner
 
 
