@@ -49,7 +49,7 @@ _FIXED = (
     BuiltinFunctionType,
     Enum,
 )
-_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
+_PLAIN: frozenset[type] = frozenset({str, bytes, int, float, bool, type(None)})
 # A world of more objects than this costs more to put back than it saves.
 _MOST_OBJECTS = 60_000
 
