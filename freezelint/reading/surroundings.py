@@ -10,6 +10,7 @@ import ast
 import io
 import re
 import tokenize
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -128,12 +129,24 @@ def _statements_around(tree: ast.Module, line: int) -> _Statements:
     found: _Statements = []
     block: list[ast.stmt] = tree.body
     while True:
-        covering = [node for node in block if _first_line(node) <= line <= (node.end_lineno or node.lineno)]
+        covering = list(_covering(block, line))
         if not covering:
             return found
         chosen = next((node for node in covering if any(True for _ in _writes(node))), covering[-1])
         found.append(chosen)
         block = list(_children(chosen))
+
+
+def _covering(block: list[ast.stmt], line: int) -> Iterator[ast.stmt]:
+    """The statements of a block that a line is part of. They stand in order."""
+    for position in range(bisect_left(block, line, key=_last_line), len(block)):
+        if _first_line(block[position]) > line:
+            return
+        yield block[position]
+
+
+def _last_line(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
 
 
 def _first_line(node: ast.stmt) -> int:

@@ -211,8 +211,7 @@ def _usual(value: Value, test: ast.expr) -> bool:
 def _weight(machine: Machine, around: ast.AST, wish: _Wish | None) -> int:
     known: int | None = getattr(around, _WEIGHT, None)
     if known is None:
-        known = weight_of(_source(machine, around))
-        setattr(around, _WEIGHT, known)
+        known = _weighed(machine, around)
     if machine.importing and known < MATTERS_MUCH:
         return 0  # what a module asks while it is imported (is a package there?) is not about models
     # A branch that gives up is not worth a path of its own, unless it is the only one.
@@ -223,8 +222,23 @@ def _weight(machine: Machine, around: ast.AST, wish: _Wish | None) -> int:
     )
 
 
-def _source(machine: Machine, node: ast.AST) -> str:
-    first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
+def _weighed(machine: Machine, node: ast.AST) -> int:
+    """How much a branch matters; of a chain of `elif` each link is looked at once."""
+    chain: list[ast.If] = []
+    while isinstance(node, ast.If) and len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
+        chain.append(node)
+        node = node.orelse[0]
+    weight = weight_of(_source(machine, node, getattr(node, "end_lineno", 1)))
+    setattr(node, _WEIGHT, weight)
+    for link in reversed(chain):
+        own = weight_of(_source(machine, link, link.body[-1].end_lineno))
+        weight = max(weight, own)
+        setattr(link, _WEIGHT, weight)
+    return weight
+
+
+def _source(machine: Machine, node: ast.AST, last: int | None) -> str:
+    first: int = getattr(node, "lineno", 1)
     return "\n".join(machine.frame.file.lines[first - 1 : last])
 
 

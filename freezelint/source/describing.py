@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from freezelint.source.values import Class, Function, Library, Module, Namespace, Tensor, Unknown, Value
 
+# Python refuses to write out larger numbers, and takes long over them.
+_MOST_BITS = 4096
+
 
 def text_of(value: Value) -> str:
     """How messages call a value."""
@@ -13,7 +16,11 @@ def text_of(value: Value) -> str:
         return value.name
     if isinstance(value, Module):
         return value.name or value.class_name
-    if isinstance(value, (str, int, float, bool, type(None))):
+    if isinstance(value, str):
+        return repr(value[:60])[:60]
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return "a large number"
+    if isinstance(value, (int, float, bool, type(None))):
         return repr(value)[:60]
     if isinstance(value, Tensor):
         return value.text or "a tensor"

@@ -146,14 +146,15 @@ def read(machine: Machine, file: SourceFile, name: str) -> Namespace:
     """A module of the project: its names, the statements behind which run when somebody looks at them."""
     namespace = Namespace(name, file)
     machine.modules[file.path] = namespace
+    if len(machine.modules) > _MOST_MODULES or machine.imported > _MOST_CHARACTERS:
+        machine.limit(f"`{name}`", "the script imports too many modules to follow")
+        return namespace
     tree = machine.project.tree(file)
     if tree is None:
         machine.limit(f"`{name}`", "its source cannot be read")
         return namespace
-    if len(machine.modules) > _MOST_MODULES:
-        machine.limit(f"`{name}`", "the script imports too many modules to follow")
-        return namespace
     machine.tick(_TICKS_OF_A_MODULE)
+    machine.imported += len(file.text)
     scope: Scope = namespace.scope
     scope["__name__"] = name
     scope["__file__"] = file.path
@@ -275,6 +276,7 @@ def _run(machine: Machine, pending: Pending, statements: Iterable[int]) -> None:
 
 
 _MOST_MODULES = 100
+_MOST_CHARACTERS = 1_500_000  # which take a second to parse
 # Modules that are searched for a name that may come from a `from … import *`.
 _MOST_STARS = 150
 # Expressions and statements that one look into an imported module may evaluate, and what opening it counts.

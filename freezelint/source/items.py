@@ -106,7 +106,7 @@ def _of_module(machine: Machine, owner: Module, key: Value) -> Value:
     if isinstance(key, slice):
         try:
             chosen = names[key]
-        except TypeError:
+        except (TypeError, ValueError):
             return Unknown(f"{text_of(owner)}[…]")
         part = Module(owner.class_name, owner.library, role=owner.role, bases=owner.bases, open=owner.open)
         # A slice of a Sequential keeps the names, one of a list is numbered anew. The modules stay where they
@@ -178,7 +178,10 @@ def delete_item(machine: Machine, owner: Value, key: Value) -> None:
 
 
 def _inside(names: list[str], key: int | slice) -> bool:
-    return isinstance(key, slice) or -len(names) <= key < len(names)
+    if not isinstance(key, slice):
+        return -len(names) <= key < len(names)
+    parts = (key.start, key.stop, key.step)
+    return key.step != 0 and all(part is None or isinstance(part, int) for part in parts)
 
 
 def element(machine: Machine, value: Value, position: int) -> Value:

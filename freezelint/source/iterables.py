@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freezelint.source import iteration
 from freezelint.source.describing import text_of
 from freezelint.source.iteration import Repeat
-from freezelint.source.operators import known
+from freezelint.source.operators import is_flat, known
 from freezelint.source.signals import BudgetError, Signal
 from freezelint.source.values import MISSING, Items, Module, Parameter, Tensor, Unknown, Value
 
@@ -152,7 +152,7 @@ def in_order(values: list[Value], keys: list[Value], backwards: bool) -> list[Va
 def combined_hint(values: Iterable[Value], compute: Callable[[list[Value]], Any]) -> Value:
     """The hint that follows from the hints of all these; MISSING where one has none."""
     hints = [known(value) for value in values]
-    if any(hint is MISSING or isinstance(hint, Tensor) for hint in hints):
+    if any(hint is MISSING or isinstance(hint, Tensor) or not is_flat(hint) for hint in hints):
         return MISSING
     try:
         return compute(hints)

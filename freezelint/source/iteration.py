@@ -36,6 +36,7 @@ _VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 _PLAIN_ITERABLES: tuple[Any, ...] = (list, tuple, dict, set, frozenset, range, deque, *_VIEWS)
 _PLAIN_SEQUENCES: tuple[Any, ...] = (str, bytes, *_PLAIN_ITERABLES)
 _EARLY = 2
+_MOST_UNFOLDING = 20
 _MOST_PASSES = 2000
 # Of a list that is run through with training steps inside (folds, seeds) this many elements.
 _MOST_TRAINED = 6
@@ -138,11 +139,16 @@ def _children(machine: Machine, module: Module, consumer: str) -> Iterator[Value
 
 
 def _defined(machine: Machine, value: Value, consumer: str) -> Iterator[Value]:
-    if isinstance(value, (Instance, Method)) and machine.has(value, "__iter__") is True:
-        made = machine.call(machine.get(value, "__iter__"))
-        if made is not value:
-            yield from machine.iterate(made, consumer)
-            return
+    iterable = isinstance(value, (Instance, Method)) and machine.has(value, "__iter__") is True
+    if iterable and machine.unfolding < _MOST_UNFOLDING:  # it may say that it is to be iterated as itself
+        machine.unfolding += 1
+        try:
+            made = machine.call(machine.get(value, "__iter__"))
+            if made is not value:
+                yield from machine.iterate(made, consumer)
+                return
+        finally:
+            machine.unfolding -= 1
     if value is None or isinstance(value, (int, float, Optimizer)):
         return
     unseen = (tensors.unseen(f"{text_of(value)}[{position}]", value) for position in range(_EARLY))

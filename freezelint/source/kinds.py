@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezelint.source.operators import is_flat
 from freezelint.source.torch_classes import bases_of
 from freezelint.source.values import (
     Class,
@@ -40,6 +41,8 @@ _ABSTRACT = ("collections.", "typing.", "abc.", "numbers.", "types.", "dataclass
 def is_instance(machine: Machine, value: Value, cls: Value) -> bool | None:
     """Whether a value is of a class (or of one of several); None where nobody knows."""
     if isinstance(cls, (tuple, list)):
+        if not is_flat(cls):
+            return None
         results = [is_instance(machine, value, one) for one in cls]
         return True if True in results else None if None in results else False
     if cls is None:

@@ -78,6 +78,8 @@ class Machine:
         self.decided = 0  # conditions of unknown outcome that were decided so far
         self.ticks = 0
         self.whole_ticks = self.most_ticks = MOST_TICKS
+        self.imported = 0  # characters of the modules of the project that were opened
+        self.unfolding = 0  # objects of the script that are being iterated over inside each other
         self.importing = 0  # modules of the project whose bodies are running
         self.loops: list[iteration.Loop] = []
         self.inexact = 0  # loops that are running of which nobody knows the number of passes

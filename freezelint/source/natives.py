@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freezelint.source import groups
 from freezelint.source.describing import text_of
 from freezelint.source.iterables import LONGEST, combined_hint, elements, in_order, is_plain, keys_of
-from freezelint.source.operators import known, paid
+from freezelint.source.operators import is_flat, known, paid
 from freezelint.source.signals import BudgetError, RaisedSignal, Signal
 from freezelint.source.values import (
     MISSING,
@@ -235,6 +235,8 @@ def _generic(machine: Machine, native: Native, owner: Any, call: Call) -> Value:
     name = native.name
     asks = name in ("index", "count", "remove")
     if asks and any(isinstance(value, (Unknown, Tensor)) and value not in owner for value in call.args[:1]):
+        return Unknown(_text(native, call))
+    if asks and not (is_flat(owner) and all(is_flat(value) for value in call.args)):
         return Unknown(_text(native, call))
     args = [_callable(machine, argument) for argument in call.args]
     kwargs = {key: _callable(machine, value) for key, value in call.kwargs.items()}

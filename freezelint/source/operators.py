@@ -161,6 +161,8 @@ def _computed(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> 
         if compute is operator.mod and isinstance(left, str):
             unsafe = _holds_unknown(right) or len(left) > LONGEST or _WIDE.search(left)
             return MISSING if unsafe or "%*" in left else left % right
+        if not (is_flat(left) and is_flat(right)):
+            return MISSING
         result = compute(left, right)
     except Exception:
         return MISSING

@@ -421,7 +421,7 @@ class Optimizer:
     """
 
     class_name: str
-    groups: list[dict[str, Value]]
+    held: list[Value]  # the list that the script sees as `param_groups`, and may put anything into
     index: int = -1
     built: int | None = None  # event
     location: Location | None = None
@@ -439,6 +439,18 @@ class Optimizer:
     )  # what inner optimizers did in the running step
     state_at_start: tuple[Tensor, ...] | None = None  # had state before the first step; None: unknown
     state_known: bool = True  # nobody loaded or exchanged its state
+
+    @property
+    def groups(self) -> list[dict[str, Value]]:
+        """The parameter groups; what the script put among them that is none is taken out."""
+        if not all(isinstance(group, dict) for group in self.held):
+            self.held[:] = [group for group in self.held if isinstance(group, dict)]
+            self.complete = False
+        return self.held
+
+    @groups.setter
+    def groups(self, groups: list[dict[str, Value]]) -> None:
+        self.held = groups
 
 
 @dataclass(eq=False)

@@ -143,6 +143,9 @@ def method_of_type(machine: Machine, call: Call) -> Value:
 # -- numbers and texts ---------------------------------------------------------------------------------------
 
 
+_MOST_BITS = 4096
+
+
 @function("builtins.str", "builtins.repr", "builtins.ascii")
 def str_(machine: Machine, call: Call) -> Value:
     """The text of plain values."""
@@ -152,6 +155,8 @@ def str_(machine: Machine, call: Call) -> Value:
     hint = known(value)
     shown = repr if call.name != "builtins.str" else str
     if isinstance(hint, (str, int, float, bool, complex, bytes, type(None))) or _short(hint):
+        if isinstance(hint, int) and hint.bit_length() > _MOST_BITS:
+            return Unknown(f"str({text_of(value)})")  # Python refuses to write out such numbers
         return Unknown(text_of(value), shown(hint)) if isinstance(value, Unknown) else shown(hint)
     own = machine.get(value, "__str__") if isinstance(value, Instance) else None
     if own is not None and not isinstance(own, Unknown):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from freezelint.source import attributes, imports, kinds, open_ends
 from freezelint.source.attributes import ABSENT
 from freezelint.source.describing import text_of
-from freezelint.source.operators import known
+from freezelint.source.operators import is_flat, known
 from freezelint.source.packages import is_installed
 from freezelint.source.signals import ExitSignal, RaisedSignal
 from freezelint.source.values import (
@@ -212,6 +212,8 @@ def isinstance_(machine: Machine, call: Call) -> Value:
 def is_instance(machine: Machine, value: Value, cls: Value) -> bool | None:
     """Whether a value is of a class; None where nobody knows."""
     if isinstance(cls, (tuple, list)):
+        if not is_flat(cls):
+            return None
         results = [is_instance(machine, value, one) for one in cls]
         return True if True in results else None if None in results else False
     if cls is None:
@@ -243,6 +245,8 @@ def _is_python_type(value: Value, types: tuple[type, ...]) -> bool | None:
 
 def _name_of(cls: Value) -> str:
     if isinstance(cls, (tuple, list)):
+        if not is_flat(cls):
+            return "…"
         return f"({', '.join(_name_of(one) for one in cls[:4])})"
     return text_of(cls).rpartition(".")[2]
 
