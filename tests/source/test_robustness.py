@@ -1,4 +1,4 @@
-"""Whatever the text, a reading ends: in findings, in a limit, or in FRZ002, and never in a fault of the reader."""
+"""Whatever the text, a reading ends: in findings, in a limit, or in FRZ002, never in a fault of the reader."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTILE = {
     "getattr without end": "class A:\n    def __getattr__(self, n): return getattr(self, n + 'x')\nA().y",
     "a property that reads itself": "class A:\n    @property\n    def x(self): return self.x\nA().x",
     "builtins renamed": "len = range = print = isinstance = None\nfor i in range(3): len(i)",
-    "a module inside itself": "from torch import nn\nm = nn.Sequential()\nm.m = m\nm.requires_grad_(False)\nm(1)",
+    "a module inside itself": "from torch import nn\nm = nn.Sequential()\nm.m = m\nm.eval()\nm(1)",
     "odd unpacking": "a, (b, *c), d = 1\n(x, y), z = [1]",
     "odd arguments": "def f(a, /, b, *c, d=1, **e): return a\nf(*f, **f)\nf()",
     "a decorator that returns nothing": "def d(f): return None\n@d\nclass A: pass\nA()",
