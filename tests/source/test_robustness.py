@@ -1,4 +1,4 @@
-"""Whatever the text, a reading ends: in findings, in a limit, or in FRZ002, never in a fault of the reader."""
+"""Whatever the text, a reading ends: in findings, a limit, or FRZ002, never in a fault of the reader."""
 
 from __future__ import annotations
 
