@@ -23,7 +23,7 @@ from freezelint.wording import plural
 if TYPE_CHECKING:
     from freezelint.evidence import Trace
     from freezelint.live.settings import LiveSettings
-    from freezelint.source.checking import Checked
+    from freezelint.source.files.checking import Checked
 
 CLEAN, FOUND = 0, 1
 _LISTS = ("select", "ignore", "extend_select", "exclude")
@@ -100,8 +100,8 @@ def settings(targets: tuple[str, ...], given: dict[str, Any]) -> Config:
 
 def cache_directory(config: Config) -> Path:
     """Where the cache is: as told, else in the root of the project, else here."""
-    from freezelint.source.cache import DIRECTORY
-    from freezelint.source.project import project_root
+    from freezelint.source.files.cache import DIRECTORY
+    from freezelint.source.files.project import project_root
 
     told = config.path(config.cache_dir)
     return told if told is not None else (config.root or project_root(Path.cwd()) or Path()) / DIRECTORY
@@ -155,8 +155,8 @@ def _require_one_task(given: dict[str, Any], planned: Plan) -> None:
 
 def _read(planned: Plan, given: dict[str, Any], config: Config) -> _Sources:
     """What the sources say."""
-    from freezelint.source import checking
-    from freezelint.source.files import NOTEBOOK
+    from freezelint.source.files import checking
+    from freezelint.source.files.source_file import NOTEBOOK
 
     if planned.standard_input:
         data, name = sys.stdin.buffer.read(), given["stdin_filename"]
@@ -166,7 +166,7 @@ def _read(planned: Plan, given: dict[str, Any], config: Config) -> _Sources:
         return _Sources(checked, texts)
     if not planned.read:
         return _Sources()
-    from freezelint.source.cache import Cache
+    from freezelint.source.files.cache import Cache
 
     checking.calm_collector()
     paths = _files(planned, config)
@@ -183,7 +183,7 @@ def _read(planned: Plan, given: dict[str, Any], config: Config) -> _Sources:
 
 
 def _files(planned: Plan, config: Config) -> list[Path]:
-    from freezelint.source.discovery import discover
+    from freezelint.source.files.discovery import discover
 
     return discover(planned.read, config.exclude or (), config.root)
 
@@ -202,7 +202,7 @@ def _traces(
 
 
 def _shown(path: str) -> str:
-    from freezelint.source.project import shown_path
+    from freezelint.source.files.project import shown_path
 
     return shown_path(Path(path))
 

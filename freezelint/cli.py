@@ -144,7 +144,7 @@ def clean(cache_dir: str | None) -> int:
 
     from freezelint import check_command
     from freezelint.report import _terminal
-    from freezelint.source import cache
+    from freezelint.source.files import cache
 
     told = Path(cache_dir) if cache_dir is not None else None
     directory = told or check_command.cache_directory(check_command.project_config((), {}))

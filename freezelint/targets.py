@@ -115,7 +115,7 @@ def _to_read(given: Sequence[str], config: Config) -> list[Path]:
 
 
 def _holds_sources(directory: Path) -> bool:
-    from freezelint.source.discovery import holds_sources
+    from freezelint.source.files.discovery import holds_sources
 
     return holds_sources(directory)
 

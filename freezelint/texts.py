@@ -9,8 +9,8 @@ from pathlib import Path
 
 from freezelint.evidence import Location
 from freezelint.notebook_json import read_cells
-from freezelint.source.files import NOTEBOOK
-from freezelint.source.notebooks import cell_lines
+from freezelint.source.files.notebooks import cell_lines
+from freezelint.source.files.source_file import NOTEBOOK
 
 _DEFINITION = re.compile(r"(?:async\s+)?(?:def|class)\s+(\w+)")
 

@@ -21,9 +21,9 @@ from freezelint.finding import Finding
 from freezelint.judge import judge
 from freezelint.registry import rules
 from freezelint.selection import Selection
-from freezelint.source.files import load
+from freezelint.source.files.project import Project, shown_path
+from freezelint.source.files.source_file import load
 from freezelint.source.judging import findings_of
-from freezelint.source.project import Project, shown_path
 from freezelint.source.reader import read
 from tests.warm import run_warm
 

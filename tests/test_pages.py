@@ -12,7 +12,7 @@ from freezelint.evidence import Witness
 from freezelint.finding import Finding
 from freezelint.judge import judge
 from freezelint.registry import Rule, rules
-from freezelint.source.checking import check_text
+from freezelint.source.files.checking import check_text
 from freezelint.suppression.applying import Read, suppress
 from freezelint.texts import Texts
 from tests.warm import run_warm

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezelint.source import functions, imports
-from freezelint.source.signals import RaisedSignal, Signal
-from freezelint.source.values import (
+from freezelint.source.interpreter import functions, imports
+from freezelint.source.interpreter.signals import RaisedSignal, Signal
+from freezelint.source.interpreter.values import (
     Call,
     Class,
     Descriptor,
@@ -25,8 +25,8 @@ from freezelint.source.values import (
 )
 
 if TYPE_CHECKING:
-    from freezelint.source.files import SourceFile
-    from freezelint.source.machine import Frame, Machine
+    from freezelint.source.files.source_file import SourceFile
+    from freezelint.source.interpreter.machine import Frame, Machine
 
 # A fragment that names none of these says nothing about freezing.
 _CONCERNS = re.compile(
@@ -143,7 +143,7 @@ def import_all(machine: Machine, modules: Iterable[Imported]) -> None:
 
 
 def _frame(machine: Machine, scope: dict[str, Value]) -> Frame:
-    from freezelint.source.machine import Frame
+    from freezelint.source.interpreter.machine import Frame
 
     return Frame(machine.file, scope, scope)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from freezelint.evidence import Trace
 from freezelint.finding import Finding
 from freezelint.judge import judge
-from freezelint.source.paths import Decision
+from freezelint.source.interpreter.paths import Decision
 from freezelint.source.reader import Reading, Run
 
 _LONGEST = 60

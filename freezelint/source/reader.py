@@ -16,15 +16,15 @@ from typing import Any
 
 from freezelint.evidence import Event, Limit, Trace
 from freezelint.source import entries
-from freezelint.source.all_paths import settled
-from freezelint.source.files import SourceFile
-from freezelint.source.machine import Machine
-from freezelint.source.paths import MATTERS_MUCH, Decision, Decisions, assumptions
-from freezelint.source.project import Project
-from freezelint.source.signals import BudgetError, Signal
-from freezelint.source.thresholds import Thresholds
-from freezelint.source.tracing import trace_of
-from freezelint.source.worlds import NotKeptError, World
+from freezelint.source.files.project import Project
+from freezelint.source.files.source_file import SourceFile
+from freezelint.source.interpreter.machine import Machine
+from freezelint.source.interpreter.paths import MATTERS_MUCH, Decision, Decisions, assumptions
+from freezelint.source.interpreter.signals import BudgetError, Signal
+from freezelint.source.interpreter.thresholds import Thresholds
+from freezelint.source.interpreter.worlds import NotKeptError, World
+from freezelint.source.recording.all_paths import settled
+from freezelint.source.recording.tracing import trace_of
 
 # Runs of one entry, and all expressions that the runs over one file may evaluate.
 MOST_PATHS = 14

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from freezelint.finding import Finding
 from freezelint.inserting import Insertion, NotInsertableError, inserted, write
-from freezelint.source.files import NOTEBOOK
+from freezelint.source.files.source_file import NOTEBOOK
 from freezelint.suppression.applying import comments_of, suppress
 from freezelint.suppression.comments import Suppression
 from freezelint.texts import Texts

@@ -94,7 +94,7 @@ def comments_of(lines: list[str], cell: int | None = None, *, look: bool = False
         return Comments()
     text = "\n".join(lines)
     if cell is not None:
-        from freezelint.source.notebooks import python_of
+        from freezelint.source.files.notebooks import python_of
 
         text = python_of(text)
     return read_comments(f"{text}\n")

@@ -9,15 +9,15 @@ from pathlib import Path
 from freezelint.evidence import Trace
 from freezelint.finding import Finding
 from freezelint.source import entries
-from freezelint.source.files import SourceFile
+from freezelint.source.files.project import Project
+from freezelint.source.files.source_file import SourceFile
+from freezelint.source.interpreter.machine import Machine
+from freezelint.source.interpreter.paths import Decisions
+from freezelint.source.interpreter.signals import Signal
+from freezelint.source.interpreter.values import Value
 from freezelint.source.judging import findings_of
-from freezelint.source.machine import Machine
-from freezelint.source.paths import Decisions
-from freezelint.source.project import Project
 from freezelint.source.reader import read
-from freezelint.source.signals import Signal
-from freezelint.source.tracing import trace_of
-from freezelint.source.values import Value
+from freezelint.source.recording.tracing import trace_of
 
 
 def read_source(text: str, **decisions: bool) -> Machine:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 
 from freezelint.registry import rules
-from freezelint.source.files import SourceFile
+from freezelint.source.files.project import Project
+from freezelint.source.files.source_file import SourceFile
 from freezelint.source.judging import findings_of
-from freezelint.source.project import Project
 from freezelint.source.reader import Reading, read
 
 DEFAULTS = {rule.code for rule in rules() if rule.severity != "info"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freezelint.source.checking import check_text
+from freezelint.source.files.checking import check_text
 from tests.stories import FIXTURES
 
 STORIES = sorted(FIXTURES.glob("*/train.py"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freezelint.source import trees
-from freezelint.source.values import Module
+from freezelint.source.interpreter.values import Module
+from freezelint.source.semantics import trees
 from tests.source.reading import traced, value_of
 
 _START = """

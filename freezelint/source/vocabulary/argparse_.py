@@ -5,13 +5,22 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from freezelint.source.iterables import elements
-from freezelint.source.operators import known
-from freezelint.source.values import MISSING, Call, Class, Function, Instance, Library, Unknown, Value
+from freezelint.source.interpreter.iterables import elements
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
+    MISSING,
+    Call,
+    Class,
+    Function,
+    Instance,
+    Library,
+    Unknown,
+    Value,
+)
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _PARSER = "argparse.ArgumentParser"
 ALIASES = {
@@ -251,6 +260,6 @@ def add_arguments(machine: Machine, call: Call) -> None:
 @function("argparse.ArgumentParser.error", "argparse.ArgumentParser.exit")
 def error(machine: Machine, call: Call) -> Value:
     """The script gives up."""
-    from freezelint.source.signals import ExitSignal
+    from freezelint.source.interpreter.signals import ExitSignal
 
     raise ExitSignal

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import natives, operators
-from freezelint.source.describing import text_of
-from freezelint.source.iterables import computed, elements, is_plain
-from freezelint.source.operators import known
-from freezelint.source.values import (
+from freezelint.source.interpreter import natives, operators
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iterables import computed, elements, is_plain
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     MISSING,
     Call,
     Context,
@@ -25,7 +25,7 @@ from freezelint.source.values import (
 from freezelint.source.vocabulary import constant, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _MOST_DIGITS = 1000
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import conditions, iteration, operators
-from freezelint.source.describing import text_of
-from freezelint.source.iterables import (
+from freezelint.source.interpreter import conditions, iteration, operators
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iterables import (
     Endless,
     combined_hint,
     element_at,
@@ -24,10 +24,10 @@ from freezelint.source.iterables import (
     made,
     size,
 )
-from freezelint.source.iteration import Repeat
-from freezelint.source.operators import known
-from freezelint.source.signals import RaisedSignal
-from freezelint.source.values import (
+from freezelint.source.interpreter.iteration import Repeat
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.signals import RaisedSignal
+from freezelint.source.interpreter.values import (
     MISSING,
     Call,
     Function,
@@ -41,7 +41,7 @@ from freezelint.source.values import (
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 
 @function("builtins.range")

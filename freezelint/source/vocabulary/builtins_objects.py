@@ -6,13 +6,13 @@ import builtins
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from freezelint.source import attributes, imports, kinds, open_ends
-from freezelint.source.attributes import ABSENT
-from freezelint.source.describing import text_of
-from freezelint.source.operators import is_flat, known
-from freezelint.source.packages import is_installed
-from freezelint.source.signals import ExitSignal, RaisedSignal
-from freezelint.source.values import (
+from freezelint.source.interpreter import attributes, imports, kinds
+from freezelint.source.interpreter.attributes import ABSENT
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.operators import is_flat, known
+from freezelint.source.interpreter.packages import is_installed
+from freezelint.source.interpreter.signals import ExitSignal, RaisedSignal
+from freezelint.source.interpreter.values import (
     MISSING,
     Call,
     Class,
@@ -32,10 +32,11 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.semantics import open_ends
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Frame, Machine
+    from freezelint.source.interpreter.machine import Frame, Machine
 
 # -- attributes ----------------------------------------------------------------------------------------------
 
@@ -98,7 +99,7 @@ def setattr_(machine: Machine, call: Call) -> None:
 def delattr_(machine: Machine, call: Call) -> None:
     """`delattr(owner, name)`."""
     if len(call.args) == 2 and isinstance(known(call.args[1]), str):
-        from freezelint.source import assigning
+        from freezelint.source.interpreter import assigning
 
         assigning.delete_attribute(machine, call.args[0], known(call.args[1]))
 

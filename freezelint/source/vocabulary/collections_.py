@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.iterables import elements, is_plain, made
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Class, Instance, Intrinsic, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iterables import elements, is_plain, made
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Class, Instance, Intrinsic, Unknown, Value
 from freezelint.source.vocabulary import function
 from freezelint.source.vocabulary.builtins_ import dict_
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "typing.OrderedDict": "collections.OrderedDict",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.operators import known
-from freezelint.source.values import (
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     MISSING,
     Call,
     Class,
@@ -20,7 +20,7 @@ from freezelint.source.vocabulary import constant, function
 from freezelint.source.vocabulary.functools_ import identity
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "defopt.run": "fire.Fire",

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from freezelint.source import iteration, modules, open_ends
-from freezelint.source.building import MOST_LAYERS
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Items, Module, Parameter, Tensor, Unknown, Value
+from freezelint.source.interpreter import iteration
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Items, Module, Parameter, Tensor, Unknown, Value
+from freezelint.source.semantics import modules, open_ends
+from freezelint.source.semantics.building import MOST_LAYERS
 from freezelint.source.vocabulary import builds, function, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "torch.nn.parallel.data_parallel.": "torch.nn.parallel.",

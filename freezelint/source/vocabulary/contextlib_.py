@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import assigning, conditions, functions, statements
-from freezelint.source.describing import text_of
-from freezelint.source.signals import ReturnSignal
-from freezelint.source.values import (
+from freezelint.source.interpreter import assigning, conditions, functions, statements
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.signals import ReturnSignal
+from freezelint.source.interpreter.values import (
     MISSING,
     Call,
     Context,
@@ -22,7 +22,7 @@ from freezelint.source.values import (
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {"contextlib.asynccontextmanager": "contextlib.contextmanager"}
 
@@ -81,7 +81,7 @@ class _Suspended:
     """A run of a generator function that rests at its `yield`."""
 
     def __init__(self, machine: Machine, target: Function, call: Call) -> None:
-        from freezelint.source.machine import Frame
+        from freezelint.source.interpreter.machine import Frame
 
         self._machine = machine
         scope = functions.bind(target, call, MISSING)

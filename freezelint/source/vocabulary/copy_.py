@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import copying
-from freezelint.source.values import Call, Unknown, Value
+from freezelint.source.interpreter import copying
+from freezelint.source.interpreter.values import Call, Unknown, Value
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 
 @function("copy.deepcopy")

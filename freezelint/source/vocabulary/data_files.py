@@ -6,14 +6,14 @@ import ast
 import warnings
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.iterables import is_plain
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iterables import is_plain
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Unknown, Value
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _LONGEST = 20_000
 

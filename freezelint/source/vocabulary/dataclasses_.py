@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.values import MISSING, Call, Class, Instance, Intrinsic, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.values import MISSING, Call, Class, Instance, Intrinsic, Unknown, Value
 from freezelint.source.vocabulary import function
 from freezelint.source.vocabulary.functools_ import identity
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {"pydantic.dataclasses.dataclass": "dataclasses.dataclass", "chex.dataclass":
     "dataclasses.dataclass", "flax.struct.dataclass": "dataclasses.dataclass", "pydantic.Field":

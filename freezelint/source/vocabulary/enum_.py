@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Class, Descriptor, Function, Instance, Intrinsic, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
+    Call,
+    Class,
+    Descriptor,
+    Function,
+    Instance,
+    Intrinsic,
+    Unknown,
+    Value,
+)
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _CLASSES = ("Enum", "IntEnum", "StrEnum", "Flag", "IntFlag")
 ALIASES = {"strenum.StrEnum": "enum.StrEnum", "transformers.utils.ExplicitEnum": "enum.Enum"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.values import Call, Instance, Module, Unknown, Value
+from freezelint.source.interpreter.values import Call, Instance, Module, Unknown, Value
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _LEARNER = "fastai.Learner"
 _MAKERS = [

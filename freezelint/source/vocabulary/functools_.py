@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.iterables import elements
-from freezelint.source.values import (
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iterables import elements
+from freezelint.source.interpreter.values import (
     MISSING,
     Call,
     Class,
@@ -21,7 +21,7 @@ from freezelint.source.values import (
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {"toolz.partial": "functools.partial", "jaxtyping.jaxtyped": "functools.wraps"}
 

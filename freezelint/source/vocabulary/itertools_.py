@@ -8,17 +8,17 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source import operators
-from freezelint.source.describing import text_of
-from freezelint.source.iterables import LONGEST, Endless, combined_hint, elements, lazily, made
-from freezelint.source.iteration import Repeat
-from freezelint.source.operators import known
-from freezelint.source.values import MISSING, Call, Unknown, Value
+from freezelint.source.interpreter import operators
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iterables import LONGEST, Endless, combined_hint, elements, lazily, made
+from freezelint.source.interpreter.iteration import Repeat
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import MISSING, Call, Unknown, Value
 from freezelint.source.vocabulary import function
 from freezelint.source.vocabulary.builtins_iterables import accepts
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _MOST_COMBINATIONS = 20_000
 

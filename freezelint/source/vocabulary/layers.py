@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from freezelint.source import building
-from freezelint.source.building import REQUIRED, arguments, buffer, is_set, parameter, quotient, size, sizes
-from freezelint.source.operators import known
-from freezelint.source.values import (
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     Call,
     Class,
     Library,
@@ -18,10 +16,21 @@ from freezelint.source.values import (
     Tensor,
     Value,
 )
+from freezelint.source.semantics import building
+from freezelint.source.semantics.building import (
+    REQUIRED,
+    arguments,
+    buffer,
+    is_set,
+    parameter,
+    quotient,
+    size,
+    sizes,
+)
 from freezelint.source.vocabulary import builds, function, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _FILES = [
     "module",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import escapes, training
-from freezelint.source.values import Call, Instance, Module, Optimizer, Tensor, Unknown, Value
+from freezelint.source.interpreter.values import Call, Instance, Module, Optimizer, Tensor, Unknown, Value
+from freezelint.source.semantics import escapes, training
 from freezelint.source.vocabulary import builds, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "pytorch_lightning.": "lightning.",
@@ -92,9 +92,9 @@ def harmless(machine: Machine, call: Call) -> Value:
 @function(f"{_MODULE}.load_from_checkpoint")
 def load_from_checkpoint(machine: Machine, call: Call) -> Value:
     """A module with stored weights."""
-    from freezelint.source import trees
-    from freezelint.source.functions import instantiate
-    from freezelint.source.values import Class
+    from freezelint.source.interpreter.functions import instantiate
+    from freezelint.source.interpreter.values import Class
+    from freezelint.source.semantics import trees
 
     cls = call.owner if call.args else None
     if not isinstance(cls, Class):

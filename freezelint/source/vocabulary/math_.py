@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source.iterables import computed, elements
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Tensor, Unknown, Value
+from freezelint.source.interpreter.iterables import computed, elements
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Tensor, Unknown, Value
 from freezelint.source.vocabulary import constant, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {function.__name__: function for function in (math.ceil,
     math.floor, math.trunc, math.sqrt, math.exp, math.log, math.log2, math.log10, math.log1p,

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.evidence import EventKind
-from freezelint.source import conditions, forwards, modules, open_ends
-from freezelint.source.operators import known
-from freezelint.source.snapshot import unwrapped
-from freezelint.source.values import (
+from freezelint.source.interpreter import conditions
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     Call,
     Function,
     Items,
@@ -21,10 +20,12 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.recording.snapshot import unwrapped
+from freezelint.source.semantics import forwards, modules, open_ends
 from freezelint.source.vocabulary import attribute, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _NAME = "name"
 

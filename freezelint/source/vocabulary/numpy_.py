@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source.iterables import LONGEST, computed, elements, is_plain, made
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Instance, Tensor, Unknown, Value
+from freezelint.source.interpreter.iterables import LONGEST, computed, elements, is_plain, made
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Instance, Tensor, Unknown, Value
 from freezelint.source.vocabulary import constant, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _KIND = "numpy.ndarray"
 _LONGEST = 10_000

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from freezelint.source import items, operators
-from freezelint.source.describing import text_of
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Intrinsic, Unknown, Value
+from freezelint.source.interpreter import items, operators
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Intrinsic, Unknown, Value
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _BINARY: dict[str, type[ast.operator]] = {"add": ast.Add, "sub": ast.Sub, "mul": ast.Mult,
     "truediv": ast.Div, "floordiv": ast.FloorDiv, "mod": ast.Mod, "and_": ast.BitAnd, "or_":

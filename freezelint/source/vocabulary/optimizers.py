@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import calls, groups, stepping, tensors
-from freezelint.source.operators import known
-from freezelint.source.optimizer_classes import TORCH, class_of
-from freezelint.source.values import (
+from freezelint.source.interpreter import calls
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     Call,
     Class,
     Context,
@@ -19,10 +18,12 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.semantics import groups, stepping, tensors
+from freezelint.source.semantics.optimizer_classes import TORCH, class_of
 from freezelint.source.vocabulary import assignment, attribute, function, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     **{f"torch.optim.{name.lower()}.": "torch.optim." for name in TORCH},

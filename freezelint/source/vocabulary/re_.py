@@ -6,13 +6,22 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.operators import known
-from freezelint.source.values import MISSING, Call, Function, Instance, Intrinsic, Method, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
+    MISSING,
+    Call,
+    Function,
+    Instance,
+    Intrinsic,
+    Method,
+    Unknown,
+    Value,
+)
 from freezelint.source.vocabulary import constant, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _LONGEST_PATTERN = 500
 _LONGEST_TEXT = 2000

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.modules import keep_places
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Module, Parameter, Tensor, Unknown, Value
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Module, Parameter, Tensor, Unknown, Value
+from freezelint.source.semantics.modules import keep_places
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "torch.nn.utils.weight_norm.": "torch.nn.utils.",

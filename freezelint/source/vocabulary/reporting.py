@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.values import Call, Context, Instance, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.values import Call, Context, Instance, Unknown, Value
 from freezelint.source.vocabulary import function
 from freezelint.source.vocabulary.builtins_iterables import range_
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "tqdm.auto.": "tqdm.",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import tensors
-from freezelint.source.values import (
+from freezelint.source.interpreter.values import (
     Call,
     Context,
     Function,
@@ -16,11 +15,12 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.semantics import tensors
 from freezelint.source.vocabulary import function
 from freezelint.source.vocabulary.optimizers import stepped
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "torch.cuda.amp.GradScaler": "torch.amp.GradScaler",

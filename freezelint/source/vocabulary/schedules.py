@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import calls, groups, schedule_uses, scheduling
-from freezelint.source.operators import known
-from freezelint.source.rates import number
-from freezelint.source.values import (
+from freezelint.source.interpreter import calls
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     Call,
     Function,
     Instance,
@@ -19,10 +18,12 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.semantics import groups, schedule_uses, scheduling
+from freezelint.source.semantics.rates import number
 from freezelint.source.vocabulary import attribute, function, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "torch.optim.lr_scheduler._LRScheduler": "torch.optim.lr_scheduler.LRScheduler",

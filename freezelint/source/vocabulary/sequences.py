@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.building import (
+from freezelint.source.interpreter.copying import deep_copy
+from freezelint.source.interpreter.values import Call, Module, Value
+from freezelint.source.semantics.building import (
     MOST_LAYERS,
     REQUIRED,
     arguments,
@@ -14,12 +16,10 @@ from freezelint.source.building import (
     product,
     size,
 )
-from freezelint.source.copying import deep_copy
-from freezelint.source.values import Call, Module, Value
 from freezelint.source.vocabulary import builds
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1, "LSTMCell": 4, "GRUCell": 3, "RNNCell": 1}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Unknown, Value
 from freezelint.source.vocabulary import constant, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 
 @constant("string.ascii_letters")

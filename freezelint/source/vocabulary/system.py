@@ -6,14 +6,14 @@ import posixpath
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source.describing import text_of
-from freezelint.source.iterables import computed, elements
-from freezelint.source.operators import known
-from freezelint.source.values import MISSING, Call, Instance, Module, Parameter, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iterables import computed, elements
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import MISSING, Call, Instance, Module, Parameter, Unknown, Value
 from freezelint.source.vocabulary import constant, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _PATHS: dict[str, Callable[..., Any]] = {
     "join": posixpath.join, "basename": posixpath.basename, "dirname": posixpath.dirname,

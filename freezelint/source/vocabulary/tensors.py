@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import conditions, lost_copies, tensors
-from freezelint.source.operators import known
-from freezelint.source.values import (
+from freezelint.source.interpreter import conditions
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     Call,
     Context,
     Function,
@@ -16,10 +16,12 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.recording import lost_copies
+from freezelint.source.semantics import tensors
 from freezelint.source.vocabulary import assignment, attribute, constant, function, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "torch.autograd.no_grad": "torch.no_grad",

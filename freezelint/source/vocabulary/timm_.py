@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import architectures, escapes, trees
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Module, Parameter, Unknown, Value
+from freezelint.source import architectures
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Module, Parameter, Unknown, Value
+from freezelint.source.semantics import escapes, trees
 from freezelint.source.vocabulary import function, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 # How a model remembers the paths of the modules that follow the number of classes, among its attributes.
 _HEADS = "*heads"

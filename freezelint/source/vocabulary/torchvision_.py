@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from freezelint.evidence import Origin
-from freezelint.source import architectures, trees
-from freezelint.source.operators import known
-from freezelint.source.values import MISSING, Call, Class, Library, Module, NormSettings, Unknown, Value
+from freezelint.source import architectures
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
+    MISSING,
+    Call,
+    Class,
+    Library,
+    Module,
+    NormSettings,
+    Unknown,
+    Value,
+)
+from freezelint.source.semantics import trees
 from freezelint.source.vocabulary import builds, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _KINDS = ("detection", "segmentation", "video", "optical_flow", "quantization")
 # The layers of a ResNet from the output to the input, as detection models count trainable ones.

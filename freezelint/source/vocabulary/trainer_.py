@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import training
-from freezelint.source.operators import known
-from freezelint.source.values import (
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import (
     MISSING,
     Call,
     Function,
@@ -20,10 +19,11 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.semantics import training
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _TRAINER = "transformers.Trainer"
 ALIASES = {

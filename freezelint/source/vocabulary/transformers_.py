@@ -6,12 +6,13 @@ import ast
 from typing import TYPE_CHECKING
 
 from freezelint.evidence import Origin
-from freezelint.source import architectures, checkpoints, trees
-from freezelint.source.checkpoints import Saved
-from freezelint.source.functions import instantiate
-from freezelint.source.operators import known
-from freezelint.source.reshaped import Reshaped
-from freezelint.source.values import MISSING, Call, Class, Instance, Module, Unknown, Value
+from freezelint.source import architectures
+from freezelint.source.interpreter.functions import instantiate
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import MISSING, Call, Class, Instance, Module, Unknown, Value
+from freezelint.source.semantics import checkpoints, trees
+from freezelint.source.semantics.checkpoints import Saved
+from freezelint.source.semantics.reshaped import Reshaped
 from freezelint.source.vocabulary import builds, function
 from freezelint.source.vocabulary.transformers_settings import (
     for_model,
@@ -25,7 +26,7 @@ from freezelint.source.vocabulary.transformers_settings import (
 )
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _MODEL = (
     "Model",

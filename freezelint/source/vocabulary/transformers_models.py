@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import checkpoints, trees
-from freezelint.source.values import Call, Module, Tensor, Unknown, Value
+from freezelint.source.interpreter.values import Call, Module, Tensor, Unknown, Value
+from freezelint.source.semantics import checkpoints, trees
 from freezelint.source.vocabulary import attribute, method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 
 @method(Module, "get_input_embeddings", "get_output_embeddings", "resize_token_embeddings")

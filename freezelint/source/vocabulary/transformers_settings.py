@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from freezelint.source import architectures, checkpoints, trees
-from freezelint.source.operators import known
-from freezelint.source.reshaped import Reshaped, reshaped
-from freezelint.source.values import MISSING, Call, Instance, Unknown, Value
+from freezelint.source import architectures
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import MISSING, Call, Instance, Unknown, Value
+from freezelint.source.semantics import checkpoints, trees
+from freezelint.source.semantics.reshaped import Reshaped, reshaped
 from freezelint.source.vocabulary import function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 KIND = "transformers.PretrainedConfig"
 # Settings of the same thing: where one is given, others that were equal follow.

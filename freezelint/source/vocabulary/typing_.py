@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.describing import text_of
-from freezelint.source.values import Call, Function, Instance, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.values import Call, Function, Instance, Unknown, Value
 from freezelint.source.vocabulary import constant, function
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     "typing.List": "builtins.list",
@@ -67,7 +67,7 @@ def inspected(machine: Machine, call: Call) -> Value:
 @function("types.MethodType")
 def method_type(machine: Machine, call: Call) -> Value:
     """A function bound to an object."""
-    from freezelint.source.values import Method
+    from freezelint.source.interpreter.values import Method
 
     return Method(call.args[0], call.args[1]) if len(call.args) == 2 else Unknown("method")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source.claims import claim_here
-from freezelint.source.describing import text_of
-from freezelint.source.iteration import Repeat
-from freezelint.source.no_effects import mark
-from freezelint.source.values import Call, Tensor, Unknown, Value
+from freezelint.source.interpreter.describing import text_of
+from freezelint.source.interpreter.iteration import Repeat
+from freezelint.source.interpreter.values import Call, Tensor, Unknown, Value
+from freezelint.source.recording.claims import claim_here
+from freezelint.source.recording.no_effects import mark
 from freezelint.source.vocabulary import method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 
 @method(Unknown, "parameters", "children", "modules")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from freezelint.source.building import (
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Library, Module, Value
+from freezelint.source.semantics.building import (
     REQUIRED,
     arguments,
     buffer,
@@ -17,12 +19,10 @@ from freezelint.source.building import (
     size,
     sizes,
 )
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Library, Module, Value
 from freezelint.source.vocabulary import builds
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 ALIASES = {
     **{

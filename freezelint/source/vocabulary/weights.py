@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezelint.source import modules, open_ends
-from freezelint.source.building import is_set
-from freezelint.source.operators import known
-from freezelint.source.values import Call, Module, Parameter, Tensor, Unknown, Value
+from freezelint.source.interpreter.operators import known
+from freezelint.source.interpreter.values import Call, Module, Parameter, Tensor, Unknown, Value
+from freezelint.source.semantics import modules, open_ends
+from freezelint.source.semantics.building import is_set
 from freezelint.source.vocabulary import method
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 
 @method(Module, "state_dict")

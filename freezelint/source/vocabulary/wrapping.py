@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from freezelint.source import groups, stepping, tensors
-from freezelint.source.values import (
+from freezelint.source.interpreter.values import (
     Call,
     Context,
     Function,
@@ -19,12 +18,13 @@ from freezelint.source.values import (
     Unknown,
     Value,
 )
+from freezelint.source.semantics import groups, stepping, tensors
 from freezelint.source.vocabulary import attribute, function
 from freezelint.source.vocabulary.optimizers import stepped
 from freezelint.source.vocabulary.scaling import consume
 
 if TYPE_CHECKING:
-    from freezelint.source.machine import Machine
+    from freezelint.source.interpreter.machine import Machine
 
 _Run: TypeAlias = "Callable[[Machine, Call], Value]"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freezelint.source.iteration import Repeat
-from freezelint.source.values import MISSING, Items, Library, Module, Tensor, Unknown
+from freezelint.source.interpreter.iteration import Repeat
+from freezelint.source.interpreter.values import MISSING, Items, Library, Module, Tensor, Unknown
 from tests.source.reading import read_source, traced, value_of, variables
 
 MODEL = """
@@ -427,7 +427,7 @@ def test_types_are_libraries() -> None:
     ],
 )
 def test_nothing_hangs_fills_memory_or_raises(statement: str) -> None:
-    from freezelint.source.signals import BudgetError
+    from freezelint.source.interpreter.signals import BudgetError
 
     try:
         read_source(statement)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from freezelint.source.values import MISSING, Instance, Unknown
+from freezelint.source.interpreter.values import MISSING, Instance, Unknown
 from tests.source.reading import codes, found_in, read_source, traced, value_of, variables
 
 PARSER = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freezelint.source.values import Unknown
+from freezelint.source.interpreter.values import Unknown
 from tests.source.reading import read_source, value_of, variables
 
 MODEL = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freezelint.source.values import Module
+from freezelint.source.interpreter.values import Module
 from tests.source.reading import read_source, variables
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from freezelint.source.signals import BudgetError
-from freezelint.source.values import Items, Unknown
+from freezelint.source.interpreter.signals import BudgetError
+from freezelint.source.interpreter.values import Items, Unknown
 from tests.source.reading import read_source, value_of, variables
 
 MODEL = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from freezelint.source.values import Module
+from freezelint.source.interpreter.values import Module
 from tests.source.reading import read_source, value_of, variables
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from freezelint.source.values import Module
+from freezelint.source.interpreter.values import Module
 from tests.source.reading import read_source, value_of, variables
 
 SETUP = """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from freezelint.evidence import Event
-from freezelint.source.values import Module, Parameter, Value
+from freezelint.source.interpreter.values import Module, Parameter, Value
 from tests.source.reading import read_source, traced, value_of, variables
 
 NET = """

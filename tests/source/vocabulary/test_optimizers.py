@@ -5,8 +5,8 @@ import inspect
 import pytest
 import torch
 
-from freezelint.source.optimizer_classes import TORCH
-from freezelint.source.values import Optimizer
+from freezelint.source.interpreter.values import Optimizer
+from freezelint.source.semantics.optimizer_classes import TORCH
 from tests.source.reading import read_source, traced, value_of, variables
 
 MODEL = """

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from freezelint.source import vocabulary
-from freezelint.source.iteration import Repeat
-from freezelint.source.machine import Machine
-from freezelint.source.signals import BudgetError, Signal
-from freezelint.source.values import Call, Instance, Items, Library, Tensor, Unknown, Value
+from freezelint.source.interpreter.iteration import Repeat
+from freezelint.source.interpreter.machine import Machine
+from freezelint.source.interpreter.signals import BudgetError, Signal
+from freezelint.source.interpreter.values import Call, Instance, Items, Library, Tensor, Unknown, Value
 from tests.source.reading import read_source, variables
 
 SCRIPT = """
@@ -105,7 +105,7 @@ def test_functions_take_anything(file: str) -> None:
 
 
 def with_frame(machine: Machine, work: Callable[[], None]) -> None:
-    from freezelint.source.machine import Frame
+    from freezelint.source.interpreter.machine import Frame
 
     scope = variables(machine)
     frame = Frame(machine.file, scope, scope)

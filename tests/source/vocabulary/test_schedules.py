@@ -3,7 +3,7 @@
 import pytest
 
 from freezelint.evidence import Trace
-from freezelint.source.values import Schedule
+from freezelint.source.interpreter.values import Schedule
 from tests.source.reading import codes, found_in, traced, value_of
 
 MODEL = """

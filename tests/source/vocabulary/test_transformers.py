@@ -13,7 +13,7 @@ import pytest
 import torch
 import transformers
 
-from freezelint.source.values import Module, Unknown
+from freezelint.source.interpreter.values import Module, Unknown
 from tests.source.reading import codes, found_in, read_source, value_of, variables
 
 TINY = {

@@ -1,0 +1,1 @@
+"""Python itself: statements, expressions, calls and values, run on what is known."""

@@ -1,0 +1,1 @@
+"""What torch does: modules and their calls, tensors and gradients, optimizers, schedules, trainers."""
