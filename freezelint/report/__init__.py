@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import cast
 
+from freezelint.costs import Measurement
 from freezelint.evidence import Limit, Trace
 from freezelint.finding import Finding
 
@@ -24,7 +25,9 @@ class Outcome:
     `targets` are as the user named them; `steps` counts the training steps that were watched and is None
     where nothing ran; `read` and `passed_over` count source files, `read` being None where no source was
     looked at. `texts` holds the sources that are in no file, by path (of a notebook its JSON). `suppressed`
-    and `accepted` count what is not among the findings because of comments, and of the baseline.
+    and `accepted` count what is not among the findings because of comments, and of the baseline. `fixed` are
+    the findings that were mended, with what was done, which is listed where `show_fixes`; `unfixed` those
+    that could not be, with the reason.
     """
 
     findings: tuple[Finding, ...]
@@ -36,6 +39,10 @@ class Outcome:
     texts: Mapping[str, str] = field(default_factory=dict)
     suppressed: int = 0
     accepted: int = 0
+    fixed: tuple[tuple[Finding, str], ...] = ()
+    unfixed: tuple[tuple[Finding, str], ...] = ()
+    show_fixes: bool = False
+    measurements: tuple[Measurement, ...] = ()
 
     @classmethod
     def of_traces(cls, findings: Sequence[Finding], traces: Sequence[Trace]) -> Outcome:
@@ -45,6 +52,7 @@ class Outcome:
             tuple(dict.fromkeys(limit for trace in traces for limit in trace.limits)),
             tuple(dict.fromkeys(trace.target for trace in traces)),
             sum(trace.steps_done for trace in traces),
+            measurements=tuple(each for trace in traces for each in trace.measurements),
         )
 
     def count(self, severity: str) -> int:

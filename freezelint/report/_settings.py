@@ -11,10 +11,15 @@ from freezelint.config import Config, keys
 from freezelint.live.settings import LiveSettings
 from freezelint.report._words import shown
 
+# What holds for flags that nobody sets.
+_ON = ("respect_gitignore", "cache")
+_OFF = ("exit_zero", "ignore_noqa", "force_exclude", "fix", "unsafe_fixes", "fix_only", "show_fixes")
+
 
 def told(config: Config, live: LiveSettings, cache: Path) -> str:
     """A line for each key, those that nobody set as comments with what holds without them."""
-    defaults = {**vars(live), "output_format": "full", "exit_zero": False, "ignore_noqa": False}
+    flags = {**dict.fromkeys(_ON, True), **dict.fromkeys(_OFF, False)}
+    defaults = {**vars(live), **flags, "output_format": "full"}
     file = "no configuration file" if config.file is None else shown(str(config.file))
     lines = [f"# {file}, and the command line"]
     for key in keys():

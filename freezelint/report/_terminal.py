@@ -37,6 +37,16 @@ def write(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def write_bytes(data: bytes) -> None:
+    """Put a source on standard output as it is."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def complain(message: str) -> None:
     """Tell on standard error, in one line, why nothing could be done."""
     told = painted("error:", "red", "bold", color=wants_color("auto", sys.stderr))

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from freezelint.costs import Measurement
 from freezelint.evidence import Limit, Location
 from freezelint.finding import Finding, Related
 from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
-from freezelint.wording import plural
+from freezelint.wording import plural, saved
 
 _HERE = {".": "this directory", "-": "standard input"}
 _LIMITS = 3  # limits that the one line tells; the rest is counted
@@ -47,6 +48,8 @@ def closing(outcome: Outcome, style: Style) -> str:
     if style.quiet:
         return ""
     lines = [limits(outcome)] if outcome.limits else []
+    lines += fixes(outcome)
+    lines += [costs(measurement) for measurement in outcome.measurements]
     lines.append(painted(summary(outcome), "bold", color=style.color))
     return "".join(f"{line}\n" for line in lines)
 
@@ -66,6 +69,32 @@ def summary(outcome: Outcome) -> str:
     ]
     found = ", ".join(plural(count, noun) for count, noun in counts if count)
     return f"Found {found} in {where} ({looked})"
+
+
+def fixes(outcome: Outcome) -> list[str]:
+    """What was mended, one line each where the user wants a list, and how much."""
+    told = []
+    if outcome.show_fixes:
+        told = [
+            f"{place(finding.location)}: {finding.code} fixed: {title}" for finding, title in outcome.fixed
+        ]
+    if outcome.fixed:
+        files = sorted({shown(finding.path) for finding, _ in outcome.fixed})
+        where = files[0] if len(files) == 1 else plural(len(files), "file")
+        told.append(f"Fixed {plural(len(outcome.fixed), 'finding')} in {where}")
+    return told
+
+
+def costs(measurement: Measurement) -> str:
+    """What the corrections save, in one line."""
+    where = "a GPU" if measurement.device == "cuda" else "the CPU"
+    return f"Correcting {', '.join(measurement.corrected)} {saved(measurement)}, measured on {where}"
+
+
+def unfixed(outcome: Outcome, finding: Finding) -> str:
+    """Why `--fix` left this finding; empty where it did not try."""
+    where = (finding.code, finding.location.at())
+    return next((why for other, why in outcome.unfixed if (other.code, other.location.at()) == where), "")
 
 
 def _looked_at(outcome: Outcome) -> Iterator[str]:

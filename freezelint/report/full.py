@@ -11,7 +11,7 @@ from freezelint.evidence import Location
 from freezelint.finding import Finding, Related
 from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
-from freezelint.report._words import at, closing, place, statistics
+from freezelint.report._words import at, closing, place, statistics, unfixed
 from freezelint.texts import Texts
 from freezelint.wording import plural
 
@@ -26,15 +26,19 @@ def render(outcome: Outcome, style: Style) -> str:
     if style.statistics:
         return statistics(outcome.findings, style) + closing(outcome, style)
     texts = Texts(outcome.texts)
-    told = ["\n".join(_Told(finding, texts, style.color).lines()) + "\n\n" for finding in outcome.findings]
+    told = [
+        "\n".join(_Told(finding, texts, style.color, unfixed(outcome, finding)).lines()) + "\n\n"
+        for finding in outcome.findings
+    ]
     return "".join(told) + closing(outcome, style)
 
 
 class _Told:
     """One finding in text."""
 
-    def __init__(self, finding: Finding, texts: Texts, color: bool) -> None:
+    def __init__(self, finding: Finding, texts: Texts, color: bool, unfixed: str) -> None:
         self._finding = finding
+        self._unfixed = unfixed
         self._texts = texts
         self._color = color
         self._related = _merged(finding.related)
@@ -68,6 +72,8 @@ class _Told:
         calls = self._finding.location.calls
         if calls:
             yield self._note(f"called from {', from '.join(at(call) for call in calls)}")
+        if self._unfixed:
+            yield from self._below(f"not fixed: {self._unfixed}")
 
     def _snippet(self, location: Location, mark: str, color: str, label: str = "") -> Iterator[str]:
         """The line of source with its span marked; the label beside the marks, or below where it is long."""

@@ -6,8 +6,9 @@ import json
 import math
 from typing import Any
 
+from freezelint.costs import Measurement
 from freezelint.evidence import Limit, Location
-from freezelint.finding import Finding
+from freezelint.finding import Finding, Fix
 from freezelint.report import Outcome, Style
 from freezelint.report._words import shown
 
@@ -20,6 +21,7 @@ def render(outcome: Outcome, style: Style) -> str:  # noqa: ARG001 - JSON has on
         "version": VERSION,
         "findings": [_finding(finding) for finding in outcome.findings],
         "limits": [_limit(limit) for limit in outcome.limits],
+        "measurements": [_measurement(each) for each in outcome.measurements],
         "summary": {
             "targets": list(outcome.targets),
             "files_read": outcome.read or 0,
@@ -49,8 +51,14 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "calls": [_place(call) for call in finding.location.calls],
         "related": [{**_place(other.location), "message": other.message} for other in finding.related],
         "evidence": _plain(finding.evidence),
-        "fix": None,
+        "fix": None if finding.fix is None else _fix(finding.fix),
     }
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    """Edits replace what stands between their places, whose end is not included."""
+    edits = [{**_place(edit.location), "text": edit.text} for edit in fix.edits]
+    return {"title": fix.title, "applicability": fix.applicability, "edits": edits}
 
 
 def _place(location: Location) -> dict[str, Any]:
@@ -67,6 +75,18 @@ def _place(location: Location) -> dict[str, Any]:
 def _limit(limit: Limit) -> dict[str, Any]:
     path = shown(limit.path) if limit.path else None
     return {"path": path, "cell": limit.cell, "line": limit.line, "what": limit.what, "why": limit.why}
+
+
+def _measurement(measured: Measurement) -> dict[str, Any]:
+    return {
+        "corrected": list(measured.corrected),
+        "device": measured.device,
+        "seconds_before": measured.seconds_before,
+        "seconds_after": measured.seconds_after,
+        "savings": list(measured.savings),
+        "bytes_before": measured.bytes_before,
+        "bytes_after": measured.bytes_after,
+    }
 
 
 def _plain(value: Any) -> Any:

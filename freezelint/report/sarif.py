@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from freezelint import __version__
 from freezelint.evidence import Limit, Location
-from freezelint.finding import Finding, Related
+from freezelint.finding import Finding, Fix, Related
 from freezelint.fingerprints import fingerprints
 from freezelint.registry import Rule, rules
 from freezelint.report import Outcome, Style
@@ -82,8 +82,29 @@ def _result(finding: Finding, texts: Texts) -> dict[str, Any]:
         "message": {"text": finding.message},
         "locations": [_location(finding.location, texts)],
         **({"relatedLocations": related} if related else {}),
+        **({"fixes": [_fix(finding.fix, texts)]} if finding.fix and _is_text(finding.fix) else {}),
         "properties": {"witness": finding.witness, "subjects": list(finding.subjects)},
     }
+
+
+def _is_text(fix: Fix) -> bool:
+    """Whether the edits are of text files: SARIF has no way to tell a place in a notebook's cell."""
+    return all(edit.location.cell is None for edit in fix.edits)
+
+
+def _fix(fix: Fix, texts: Texts) -> dict[str, Any]:
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for edit in fix.edits:
+        replacement = {
+            "deletedRegion": _region(edit.location, texts),
+            "insertedContent": {"text": edit.text},
+        }
+        by_file.setdefault(edit.path, []).append(replacement)
+    changes = [
+        {"artifactLocation": _artifact(path), "replacements": found} for path, found in by_file.items()
+    ]
+    unsafe = "" if fix.applicability == "safe" else " (may change what the code does)"
+    return {"description": {"text": f"{fix.title}{unsafe}"}, "artifactChanges": changes}
 
 
 def _with_calls(finding: Finding) -> list[Related]:

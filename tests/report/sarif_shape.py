@@ -44,6 +44,9 @@ RULE = Shape(
 DRIVER = Shape({"name*": str, "version": str, "semanticVersion": str, "informationUri": str, "rules": [RULE]})
 NOTIFICATION = Shape({"message*": MESSAGE, "level": LEVEL, "locations": [LOCATION]})
 INVOCATION = Shape({"executionSuccessful*": bool, "toolExecutionNotifications": [NOTIFICATION]})
+REPLACEMENT = Shape({"deletedRegion*": REGION, "insertedContent": Shape({"text": str})})
+CHANGE = Shape({"artifactLocation*": ARTIFACT_LOCATION, "replacements*": [REPLACEMENT]})
+FIX = Shape({"description": MESSAGE, "artifactChanges*": [CHANGE]})
 RESULT = Shape(
     {
         "ruleId": str,
@@ -52,6 +55,7 @@ RESULT = Shape(
         "message*": MESSAGE,
         "locations": [LOCATION],
         "relatedLocations": [LOCATION],
+        "fixes": [FIX],
         "partialFingerprints": Shape(free=True),
         "properties": PROPERTIES,
     }

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from freezelint.evidence import Limit, Location
-from freezelint.finding import Related
+from freezelint.finding import Edit, Fix, Related
 from freezelint.registry import rules
 from tests.report.sarif_shape import LOG, complaints
 from tests.report.telling import IN_CELL, TRAIN, finding, told
@@ -118,3 +118,24 @@ def test_limits_are_notifications() -> None:
     assert [each["message"]["text"] for each in notifications] == ["`Net`: not read", "a run", "b: c"]
     assert notifications[0]["locations"][0]["physicalLocation"]["region"] == {"startLine": 6}
     assert "locations" not in notifications[1]
+
+
+def test_a_fix() -> None:
+    place = Location("train.py", 3, 9, 3, 22)
+    fix = Fix("keep `bn` in eval", "unsafe", (Edit(place, "model.eval()"),))
+    (result,) = run_of(finding(fix=fix))["results"]
+    (told_fix,) = result["fixes"]
+    assert told_fix["description"] == {"text": "keep `bn` in eval (may change what the code does)"}
+    (change,) = told_fix["artifactChanges"]
+    assert change["artifactLocation"]["uri"] == "train.py"
+    assert change["replacements"] == [
+        {
+            "deletedRegion": {"startLine": 3, "startColumn": 9, "endLine": 3, "endColumn": 22},
+            "insertedContent": {"text": "model.eval()"},
+        }
+    ]
+
+
+def test_a_fix_in_a_notebook_has_no_place() -> None:
+    fix = Fix("keep `bn` in eval", "safe", (Edit(IN_CELL, "model.eval()"),))
+    assert "fixes" not in run_of(finding(IN_CELL, fix=fix))["results"][0]
