@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +24,17 @@ from freezelint.wording import plural
 
 if TYPE_CHECKING:
     from freezelint.evidence import Trace
+    from freezelint.fix_command import Looked
+    from freezelint.fixing.drafts import Drafts
     from freezelint.live.settings import LiveSettings
     from freezelint.source.files.checking import Checked
 
 CLEAN, FOUND = 0, 1
-_LISTS = ("select", "ignore", "extend_select", "exclude")
+_LISTS = ("select", "ignore", "extend_select", "exclude", "fixable", "unfixable")
 _LIVE = ("steps", "timeout", "device", "hermetic")
 _MOST_ENTRIES = 10
+# The reports that programs read tell of each finding how it can be mended.
+_WITH_FIXES = ("json", "sarif")
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class _Sources:
 
     checked: Checked | None = None
     texts: dict[str, str] | None = None
+    given: tuple[str, bytes, Path | None] | None = None  # standard input: its name, its bytes, its place
     paths: tuple[Path, ...] = ()
     directories: tuple[Path, ...] = ()
 
@@ -46,7 +53,7 @@ class _Sources:
 def check(targets: tuple[str, ...], given: dict[str, Any], arguments: tuple[str, ...]) -> int:
     """Do it; the exit status. `given` are the options as the command line names them."""
     config = settings(targets, given)
-    wishes = _wishes(config, given)
+    wishes = wishes_of(config, baseline=given["write_baseline"] is None)
     if given["show_settings"]:
         return _show_settings(config)
     planned = plan(targets, run=given["run"], source=given["source"], config=config)
@@ -55,11 +62,11 @@ def check(targets: tuple[str, ...], given: dict[str, Any], arguments: tuple[str,
     if arguments and any(isinstance(target, Factory) for target in planned.run):
         raise BadInputError("A factory takes no arguments; what follows `--` goes to scripts.")
     _require_one_task(given, planned)
+    _require_repeatable(given, planned, config)
     output = writable(given["output_file"], "--output-file")
     accepted = writable(given["write_baseline"], "--write-baseline")
-    sources = _read(planned, given, config)
-    traces = _traces(planned, sources.checked, arguments, given, config)
-    verdict, outcome = _judged(planned, sources, traces, wishes)
+    looking = _Looking(planned, arguments, given, config, wishes)
+    sources, verdict, outcome = looking.look()
     if accepted is not None:
         write_baseline(accepted, verdict.findings, Texts(outcome.texts))
         _terminal.write(f"Wrote {plural(len(verdict.findings), 'finding')} to {given['write_baseline']}\n")
@@ -67,8 +74,82 @@ def check(targets: tuple[str, ...], given: dict[str, Any], arguments: tuple[str,
     if given["add_noqa"]:
         return _add_noqa(verdict)
     _tell_unmatched(verdict, config, given)
+    if config.fix or config.fix_only or given["diff"]:
+        return looking.fix(sources, verdict, outcome, output)
+    if outcome.findings and config.output_format in _WITH_FIXES:
+        from freezelint import fix_command
+
+        wants = fix_command.wanted(config, given, wishes.rules)
+        proposed = fix_command.proposed(looking.looked(sources), outcome.findings, wishes, wants)
+        outcome = replace(outcome, findings=tuple(proposed))
     _report(outcome, output, given, config)
     return FOUND if outcome.findings and not config.exit_zero else CLEAN
+
+
+@dataclass(frozen=True)
+class _Looking:
+    """How a run looks at its targets, so that it can look again when files have been fixed."""
+
+    planned: Plan
+    arguments: tuple[str, ...]
+    given: dict[str, Any]
+    config: Config
+    wishes: Wishes
+
+    def look(self, standard_input: bytes | None = None) -> tuple[_Sources, Verdict, Outcome]:
+        """All that the witnesses say now."""
+        sources = _read(self.planned, self.given, self.config, standard_input)
+        targets = self._runnable(sources.checked)
+        traces = [self._watched(target) for target in targets]
+        return (sources, *_judged(self.planned, sources, traces, self.wishes))
+
+    def looked(self, sources: _Sources) -> Looked:
+        """What was looked at, for who wants to look at drafts of it."""
+        from freezelint.fix_command import Looked
+
+        checked = sources.checked
+        return Looked(
+            () if checked is None else checked.answers,
+            frozenset(() if checked is None else checked.suppressing),
+            sources.directories,
+            sources.given,
+            tuple((str(target), partial(self._drafted, target)) for target in self._runnable(checked)),
+        )
+
+    def fix(self, sources: _Sources, verdict: Verdict, outcome: Outcome, output: Path | None) -> int:
+        """Fix the files, or show how, and tell what is left; the exit status."""
+        from freezelint import fix_command
+
+        wants = fix_command.wanted(self.config, self.given, self.wishes.rules)
+        done, before = fix_command.fixed(self.looked(sources), verdict.findings, self.wishes, wants)
+        if wants.diff:
+            fix_command.show(done, before, quiet=self.given["quiet"])
+            return FOUND if done.paths and not self.config.exit_zero else CLEAN
+        text = fix_command.write(done, sources.given)
+        if done.paths:
+            sources, verdict, outcome = self.look(text)
+        outcome = replace(outcome, fixed=done.applied_titles, unfixed=done.refused, show_fixes=wants.show)
+        if wants.only:
+            outcome = replace(outcome, findings=())
+        _report(outcome, output, self.given, self.config, to_error=sources.given is not None)
+        failed = bool(outcome.findings) or (wants.non_zero and bool(done.applied))
+        return FOUND if failed and not self.config.exit_zero else CLEAN
+
+    def _runnable(self, checked: Checked | None) -> list[Script | Factory]:
+        """What is to be run, but for what is no Python (FRZ002)."""
+        found = checked.findings if checked is not None else ()
+        broken = {finding.path for finding in found if finding.code == "FRZ002"}
+        targets = self.planned.run
+        return [each for each in targets if not (isinstance(each, Script) and _shown(each.path) in broken)]
+
+    def _drafted(self, target: Script | Factory, drafts: Drafts) -> Trace:
+        return self._watched(target, drafts.changed)
+
+    def _watched(self, target: Script | Factory, drafts: Mapping[str, bytes] | None = None) -> Trace:
+        wanted = _live_settings(self.config)
+        if self.given["measure"] and drafts is None:
+            wanted = replace(wanted, measure=tuple(sorted(self.wishes.selected)))
+        return _watched(target, self.arguments, wanted, self.given, drafts)
 
 
 # -- settings ---------------------------------------------------------------------------------------------
@@ -107,7 +188,8 @@ def cache_directory(config: Config) -> Path:
     return told if told is not None else (config.root or project_root(Path.cwd()) or Path()) / DIRECTORY
 
 
-def _wishes(config: Config, given: dict[str, Any]) -> Wishes:
+def wishes_of(config: Config, *, baseline: bool = True) -> Wishes:
+    """What the configuration wants to be told; all of what the baseline holds, too, where it is left out."""
     table = rules()
     rated = severities(config.severity or {}, table)
     selection = Selection(
@@ -115,7 +197,7 @@ def _wishes(config: Config, given: dict[str, Any]) -> Wishes:
     )
     exemptions = Exemptions(config.per_file_ignores or {}, config.root or Path())
     exemptions.check(table)
-    path = None if given["write_baseline"] is not None else config.path(config.baseline)
+    path = config.path(config.baseline) if baseline else None
     return Wishes(
         table,
         selection.codes([_rated(rule, rated) for rule in table]),
@@ -150,27 +232,48 @@ def _require_one_task(given: dict[str, Any], planned: Plan) -> None:
         raise BadInputError("--add-noqa writes to files: standard input is none")
 
 
+def _require_repeatable(given: dict[str, Any], planned: Plan, config: Config) -> None:
+    """Measuring takes the same step over and over, with and without the corrections."""
+    if not given["measure"]:
+        return
+    script = next((target.path for target in planned.run if isinstance(target, Script)), None)
+    if script is not None or not planned.run:
+        raise BadInputError(
+            f"--measure repeats a step, and {script or 'what is only read'} has none that can be repeated: "
+            "name a factory, such as `train.py:build`, that returns (model, optimizer, step)"
+        )
+    if config.device == "fake":
+        raise BadInputError("--measure with --device fake: fake tensors cost nothing; choose another device")
+
+
 # -- looking ----------------------------------------------------------------------------------------------
 
 
-def _read(planned: Plan, given: dict[str, Any], config: Config) -> _Sources:
-    """What the sources say."""
+def _read(
+    planned: Plan, given: dict[str, Any], config: Config, standard_input: bytes | None = None
+) -> _Sources:
+    """What the sources say. `standard_input` is what is on it, where it has been read already."""
     from freezelint.source.files import checking
-    from freezelint.source.files.source_file import NOTEBOOK
+    from freezelint.source.files.source_file import NOTEBOOK, STANDARD_INPUT
 
     if planned.standard_input:
-        data, name = sys.stdin.buffer.read(), given["stdin_filename"]
+        name = given["stdin_filename"]
+        data = sys.stdin.buffer.read() if standard_input is None else standard_input
         checked, texts = checking.check_text(data, name)
         if name is not None and name.endswith(NOTEBOOK):
             texts = {path: data.decode("utf-8-sig", "replace") for path in texts}
-        return _Sources(checked, texts)
+        place = None if name is None else Path(name).absolute()
+        shown = STANDARD_INPUT if name is None else _shown(name)
+        return _Sources(checked, texts, (shown, data, place))
     if not planned.read:
         return _Sources()
     from freezelint.source.files.cache import Cache
 
     checking.calm_collector()
     paths = _files(planned, config)
-    cache = None if given["no_cache"] else Cache(cache_directory(config))
+    if not paths and not given["quiet"]:
+        _terminal.say("freezelint: no file is left to read: `exclude` or a .gitignore names them all")
+    cache = None if config.cache is False else Cache(cache_directory(config))
     if given["verbose"]:
         _terminal.say(
             f"freezelint: {len(paths)} files, {f'cache {cache.directory}' if cache else 'no cache'}"
@@ -179,26 +282,19 @@ def _read(planned: Plan, given: dict[str, Any], config: Config) -> _Sources:
     checked = checking.check_files(
         paths, named=frozenset(planned.read), roots=directories, jobs=config.jobs, cache=cache
     )
-    return _Sources(checked, {}, tuple(paths), directories)
+    return _Sources(checked, {}, None, tuple(paths), directories)
 
 
 def _files(planned: Plan, config: Config) -> list[Path]:
     from freezelint.source.files.discovery import discover
 
-    return discover(planned.read, config.exclude or (), config.root)
-
-
-def _traces(
-    planned: Plan,
-    checked: Checked | None,
-    arguments: tuple[str, ...],
-    given: dict[str, Any],
-    config: Config,
-) -> list[Trace]:
-    """The evidence of the runs. What is no Python (FRZ002) is not run."""
-    broken = {finding.path for finding in checked.findings if finding.code == "FRZ002"} if checked else set()
-    targets = [each for each in planned.run if not (isinstance(each, Script) and _shown(each.path) in broken)]
-    return [_watched(target, arguments, _live_settings(config), given) for target in targets]
+    return discover(
+        planned.read,
+        config.exclude or (),
+        config.root,
+        force_exclude=config.force_exclude or False,
+        respect_gitignore=config.respect_gitignore is not False,
+    )
 
 
 def _shown(path: str) -> str:
@@ -208,7 +304,11 @@ def _shown(path: str) -> str:
 
 
 def _watched(
-    target: Script | Factory, arguments: tuple[str, ...], wanted: LiveSettings, given: dict[str, Any]
+    target: Script | Factory,
+    arguments: tuple[str, ...],
+    wanted: LiveSettings,
+    given: dict[str, Any],
+    drafts: Mapping[str, bytes] | None = None,
 ) -> Trace:
     """The evidence of one run."""
     from freezelint.live.process.run import run_factory, run_script
@@ -219,9 +319,11 @@ def _watched(
     line = _terminal.ProgressLine(wanted=not quiet)
     try:
         if isinstance(target, Script):
-            trace = run_script(target.path, arguments, wanted, line.show, quiet=quiet)
+            trace = run_script(target.path, arguments, wanted, line.show, quiet=quiet, drafts=drafts)
         else:
-            trace = run_factory(target.target, wanted, line.show, root=target.root, quiet=quiet)
+            trace = run_factory(
+                target.target, wanted, line.show, root=target.root, quiet=quiet, drafts=drafts
+            )
     finally:
         line.clear()
     if trace.failure is not None and trace.failure.kind == "bad-factory":
@@ -254,6 +356,7 @@ def _judged(planned: Plan, sources: _Sources, traces: list[Trace], wishes: Wishe
         tuple(dict.fromkeys(limits)),
         planned.names,
         steps=sum(trace.steps_done for trace in traces) if traces else None,
+        measurements=tuple(each for trace in traces for each in trace.measurements),
         read=None if checked is None else checked.read,
         passed_over=0 if checked is None else checked.passed_over,
         texts=texts,
@@ -278,12 +381,19 @@ def _suppressing(sources: _Sources) -> list[Read]:
 # -- telling ----------------------------------------------------------------------------------------------
 
 
-def _report(outcome: Outcome, output: Path | None, given: dict[str, Any], config: Config) -> None:
+def _report(
+    outcome: Outcome,
+    output: Path | None,
+    given: dict[str, Any],
+    config: Config,
+    *,
+    to_error: bool = False,
+) -> None:
     colored = output is None and _terminal.wants_color(given["color"], sys.stdout)
     style = Style(colored or given["color"] == "always", given["statistics"], given["quiet"])
     report = render(outcome, config.output_format or "full", style)
     if output is None:
-        _terminal.write(report)
+        (_terminal.say if to_error else _terminal.write)(report)
         return
     try:
         output.write_text(report, encoding="utf-8")

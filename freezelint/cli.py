@@ -68,7 +68,11 @@ def cli(context: click.Context) -> int:
 
 @cli.command(cls=_Command, options_metavar="[OPTIONS]")
 @click.argument("targets", nargs=-1, metavar="[TARGETS]... [-- ARGS]")
-@click.option("--run", is_flag=True, help="Run each target, a script, and watch its training steps, too.")
+@click.option(
+    "--run/--no-run",
+    default=None,
+    help="Run each target, a script, and watch its training steps, too; or run nothing, not even `entry`.",
+)
 @click.option("--source/--no-source", default=True, help="Read the sources (the default), or only run.")
 @click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps to watch (2).")
 @click.option(
@@ -80,10 +84,21 @@ def cli(context: click.Context) -> int:
     default=None,
     help="Run without network, data and weights: stand-ins take their place.",
 )
+@click.option("--measure", is_flag=True, help="Measure what corrections save: time and memory of a step.")
 @click.option("--exclude", multiple=True, metavar="GLOBS", help="Leave out paths below directories.")
+@click.option(
+    "--force-exclude/--no-force-exclude", default=None, help="Leave them out also where they are named."
+)
+@click.option(
+    "--respect-gitignore/--no-respect-gitignore",
+    default=None,
+    help="Leave out what git ignores below directories (the default).",
+)
 @click.option("--stdin-filename", metavar="PATH", help="What the source on standard input (`-`) is called.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes that read (one for each core).")
-@click.option("--no-cache", is_flag=True, help="Neither use nor write the cache of earlier readings.")
+@click.option(
+    "--cache/--no-cache", default=None, help="Use and write the cache of earlier readings (the default)."
+)
 @click.option("--cache-dir", type=click.Path(file_okay=False), help="Where that is (.freezelint_cache).")
 @click.option(
     "--select", multiple=True, metavar="RULES", help="Report these rules only: codes, prefixes, names, ALL."
@@ -94,6 +109,18 @@ def cli(context: click.Context) -> int:
     "--ignore-noqa", is_flag=True, default=None, help="Report what `# noqa` comments suppress, too."
 )
 @click.option("--add-noqa", is_flag=True, help="Write `# noqa` comments for what is found.")
+@click.option("--fix/--no-fix", default=None, help="Mend what can safely be mended, and is proven to be.")
+@click.option(
+    "--unsafe-fixes/--no-unsafe-fixes",
+    default=None,
+    help="Fixes that may change what the code is meant to do, too.",
+)
+@click.option("--fix-only/--no-fix-only", default=None, help="Mend, and report nothing of what is left.")
+@click.option("--show-fixes/--no-show-fixes", default=None, help="List what was mended.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
+@click.option("--fixable", multiple=True, metavar="RULES", help="Mend these rules only (ALL).")
+@click.option("--unfixable", multiple=True, metavar="RULES", help="Do not mend these rules.")
+@click.option("--exit-non-zero-on-fix", is_flag=True, help="Exit with status 1 also when all was mended.")
 @click.option("--baseline", metavar="FILE", help="Report only what is not in this baseline.")
 @click.option("--write-baseline", metavar="FILE", help="Write what is found to this baseline.")
 @click.option("--config", multiple=True, metavar="KEY=VALUE", help="Set a key of the configuration.")
@@ -134,6 +161,35 @@ def check(context: click.Context, /, targets: tuple[str, ...], **given: Any) -> 
     from freezelint import check_command
 
     return check_command.check(targets, given, context.meta.get("freezelint.arguments", ()))
+
+
+@cli.command("map", cls=_Command, options_metavar="[OPTIONS]")
+@click.argument("target", metavar="TARGET [-- ARGS]")
+@click.option("--depth", type=click.IntRange(min=1), help="Rows are modules so many names deep, not blocks.")
+@click.option("--run", is_flag=True, help="Run the script, and show what its first step trains.")
+@click.option("--hermetic", is_flag=True, help="Run without network, data and weights.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "fake"]), default="auto", help="auto")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600.0, help="Seconds (600).")
+@click.option(
+    "--output-format", type=click.Choice(["text", "json"]), default="text", help="text (default) or json."
+)
+@click.pass_context
+def map_(context: click.Context, /, target: str, depth: int | None, run: bool, **given: Any) -> int:
+    """Show what of a model is frozen and what trains, block by block.
+
+    TARGET is a script, which is read: the table shows its first training step (with --run it is run instead);
+    a factory (`train.py:build` or `package.module:build`) that returns a model, or (model, optimizer, step);
+    or the name of a known architecture (`resnet50`, `bert-base-uncased`). ARGS go to the script.
+    """
+    from freezelint.live.settings import LiveSettings
+    from freezelint.mapping import command, maps
+    from freezelint.report import _terminal
+
+    tell = maps.as_json if given.pop("output_format") == "json" else maps.as_text
+    arguments = context.meta.get("freezelint.arguments", ())
+    found = command.maps(target, depth, LiveSettings(**given), run=run, arguments=arguments)
+    _terminal.write(tell(found))
+    return CLEAN
 
 
 @cli.command()

@@ -47,10 +47,19 @@ class Config:
     exit_zero: bool | None = None
     output_format: str | None = None
     exclude: tuple[str, ...] | None = None
+    force_exclude: bool | None = None
+    respect_gitignore: bool | None = None
     jobs: int | None = None
+    cache: bool | None = None
     cache_dir: str | None = None
     baseline: str | None = None
     ignore_noqa: bool | None = None
+    fix: bool | None = None
+    unsafe_fixes: bool | None = None
+    fix_only: bool | None = None
+    show_fixes: bool | None = None
+    fixable: tuple[str, ...] | None = None
+    unfixable: tuple[str, ...] | None = None
     file: Path | None = field(default=None, compare=False)
 
     def path(self, given: str | None) -> Path | None:
@@ -212,9 +221,18 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "hermetic": (_flag, "true or false"),
     "exit-zero": (_flag, "true or false"),
     "exclude": (_strings, "a list of patterns for paths"),
+    "force-exclude": (_flag, "true or false"),
+    "respect-gitignore": (_flag, "true or false"),
     "jobs": (_count, "a positive whole number"),
+    "cache": (_flag, "true or false"),
     "cache-dir": (_text, "a directory"),
     "baseline": (_text, "a file that `--write-baseline` made"),
     "ignore-noqa": (_flag, "true or false"),
+    "fix": (_flag, "true or false"),
+    "unsafe-fixes": (_flag, "true or false"),
+    "fix-only": (_flag, "true or false"),
+    "show-fixes": (_flag, "true or false"),
+    "fixable": (_strings, _RULES),
+    "unfixable": (_strings, _RULES),
     "output-format": (_output_format, "the name of a format, such as full, concise or json"),
 }

@@ -1,47 +1,46 @@
-"""Inserting text into source files, scripts and notebooks, and nothing else: every other byte stays."""
+"""Changing source files, scripts and notebooks, where asked and nowhere else: every other byte stays."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import re
 import stat
 import tempfile
 import tokenize
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from freezelint.notebook_json import line_spans, read_cells
+from freezelint.evidence import Location
+from freezelint.finding import Edit
+from freezelint.notebook_json import RawCell, line_spans, read_cells
 
 _BOM = b"\xef\xbb\xbf"
+_Splice = tuple[int, int, str]  # start, end, what is put between
 
 
-class NotInsertableError(Exception):
+class NotEditableError(Exception):
     """The file cannot be written without changing more than asked; the message says why."""
 
 
-@dataclass(frozen=True)
-class Insertion:
-    """`text` is put before the character `column`, from 0, of a line, from 1; of a notebook's cell where
-    `cell` is given.
+def insertion(path: str, line: int, column: int, text: str, cell: int | None = None) -> Edit:
+    """The edit that puts the text before the character `column` of a line; both count from 1."""
+    return Edit(Location(path, line, column, line, column, cell=cell), text)
+
+
+def edited(data: bytes, edits: Iterable[Edit]) -> bytes:
+    """The file with these edits, new lines ended as its others are. Raises NotEditableError where one of
+    them has no place in it, or two overlap.
     """
-
-    line: int
-    column: int
-    text: str
-    cell: int | None = None
-
-
-def inserted(data: bytes, insertions: Iterable[Insertion]) -> bytes:
-    """The file with these insertions. Raises NotInsertableError where one of them has no place in it."""
-    every = list(insertions)
-    if any(insertion.cell is not None for insertion in every):
+    every = list(edits)
+    if any(edit.location.cell is not None for edit in every):
         return _in_notebook(data, every)
-    text, encoding = _decoded(data)
+    text, encoding = decoded(data)
     spans = line_spans(text)
-    at = {_position(insertion, spans): insertion.text for insertion in every}
-    return _encoded(_spliced(text, at), encoding)
+    ending = _line_end(text)
+    splices = [(*_span(edit, spans), edit.text.replace("\n", ending)) for edit in every]
+    return _encoded(_spliced(text, splices), encoding)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -62,50 +61,82 @@ def write(path: Path, data: bytes) -> None:
         raise
 
 
-def _in_notebook(data: bytes, insertions: Sequence[Insertion]) -> bytes:
-    try:
-        text = data.removeprefix(_BOM).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NotInsertableError("it is not UTF-8") from error
-    cells = read_cells(text)
-    at: dict[int, str] = {}
-    for insertion in insertions:
-        cell = cells.get(insertion.cell or 0)
-        if cell is None:
-            raise NotInsertableError(f"its cell {insertion.cell} cannot be found")
-        at[cell.offset(_position(insertion, cell.lines()))] = json.dumps(insertion.text)[1:-1]
-    return data[: len(data) - len(data.removeprefix(_BOM))] + _spliced(text, at).encode()
-
-
-def _position(insertion: Insertion, spans: Sequence[tuple[int, int]]) -> int:
-    if not 0 < insertion.line <= len(spans):
-        raise NotInsertableError(f"it has no line {insertion.line}")
-    start, end = spans[insertion.line - 1]
-    return min(start + insertion.column, end)
-
-
-def _spliced(text: str, at: Mapping[int, str]) -> str:
-    pieces, last = [], 0
-    for position in sorted(at):
-        pieces += [text[last:position], at[position]]
-        last = position
-    return "".join([*pieces, text[last:]])
-
-
-def _decoded(data: bytes) -> tuple[str, str]:
+def decoded(data: bytes) -> tuple[str, str]:
+    """The text, its line ends as they are, and its encoding. Raises NotEditableError where the text would not
+    give these bytes again.
+    """
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = data.decode(encoding)
         faithful = text.encode(encoding) == data
     except (SyntaxError, UnicodeError, LookupError) as error:
-        raise NotInsertableError("its encoding cannot be told") from error
+        raise NotEditableError("its encoding cannot be told") from error
     if not faithful:
-        raise NotInsertableError(f"its bytes are not those that {encoding} would write")
+        raise NotEditableError(f"its bytes are not those that {encoding} would write")
     return text, encoding
+
+
+def _in_notebook(data: bytes, edits: Sequence[Edit]) -> bytes:
+    try:
+        text = data.removeprefix(_BOM).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotEditableError("it is not UTF-8") from error
+    cells = read_cells(text)
+    splices: list[_Splice] = []
+    for edit in edits:
+        cell = cells.get(edit.location.cell or 0)
+        if cell is None:
+            raise NotEditableError(f"its cell {edit.location.cell} cannot be found")
+        start, end = _span(edit, cell.lines())
+        new = edit.text.replace("\n", _line_end(cell.source))
+        splices.append(_raw(cell, start, end, new, ascii_only=text.isascii()))
+    return data[: len(data) - len(data.removeprefix(_BOM))] + _spliced(text, splices).encode()
+
+
+def _raw(cell: RawCell, start: int, end: int, new: str, *, ascii_only: bool) -> _Splice:
+    """The splice of a cell's source in the JSON, where it is written as one string for each line. What goes
+    over the end of a string takes the quotes between them along.
+    """
+    lines = (json.dumps(line, ensure_ascii=ascii_only)[1:-1] for line in re.split(r"(?<=\n)", new))
+    return cell.offset(start), cell.offset(end), cell.between.join(lines)
+
+
+def _line_end(text: str) -> str:
+    """How the lines of a text end: as the first one does."""
+    first = text.find("\n")
+    if first < 0:
+        return "\r" if "\r" in text else "\n"
+    return "\r\n" if text[max(first - 1, 0)] == "\r" else "\n"
+
+
+def _span(edit: Edit, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    where = edit.location
+    start = _position(where.line, where.column, spans)
+    end = _position(where.end_line or where.line, where.end_column or where.column, spans)
+    if end < start:
+        raise NotEditableError(f"its line {where.line} ends before it begins")
+    return start, end
+
+
+def _position(line: int, column: int, spans: Sequence[tuple[int, int]]) -> int:
+    if not 0 < line <= len(spans):
+        raise NotEditableError(f"it has no line {line}")
+    start, end = spans[line - 1]
+    return min(start + column - 1, end)
+
+
+def _spliced(text: str, splices: Iterable[_Splice]) -> str:
+    pieces, last = [], 0
+    for start, end, new in sorted(splices, key=lambda splice: splice[:2]):
+        if start < last:
+            raise NotEditableError("two changes overlap")
+        pieces += [text[last:start], new]
+        last = end
+    return "".join([*pieces, text[last:]])
 
 
 def _encoded(text: str, encoding: str) -> bytes:
     try:
         return text.encode(encoding)
     except UnicodeError as error:
-        raise NotInsertableError(f"{encoding} cannot write what is to be inserted") from error
+        raise NotEditableError(f"{encoding} cannot write what is to be inserted") from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from freezelint.costs import Measurement as Measurement
 from freezelint.event_kinds import EventKind as EventKind
 from freezelint.event_kinds import FreezeMiss as FreezeMiss
 
@@ -445,6 +446,7 @@ class Trace:
     rate_changes: tuple[RateChange, ...] = ()  # in order
     # found when the findings of all witnesses are known, in a trace that holds nothing else
     idle_suppressions: tuple[IdleSuppression, ...] = ()
+    measurements: tuple[Measurement, ...] = ()  # where they were asked for: all corrections, then single ones
 
     def event(self, index: int | None) -> Event | None:
         return None if index is None else self.events[index]

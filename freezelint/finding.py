@@ -8,6 +8,8 @@ from typing import Any, Literal
 from freezelint.evidence import Location
 
 Severity = Literal["error", "warning", "info"]
+# Whether a fix keeps what the code is meant to do ("safe"), or may change it ("unsafe").
+Applicability = Literal["safe", "unsafe"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,32 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """`text`, its lines ended by a newline, takes the place of what stands at `location`, whose end is not
+    included; where it ends as it begins, nothing is replaced.
+    """
+
+    location: Location
+    text: str
+
+    @property
+    def path(self) -> str:
+        return self.location.path
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Edits that mend a finding, proven by looking again; `title` says what they do."""
+
+    title: str
+    applicability: Applicability
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
 class Finding:
     """A fault with its rule. `path`, `line` and columns (from 1) repeat the location, as consumers expect
-    them.
+    them. `fix` is there where one was asked for and found.
     """
 
     code: str
@@ -50,6 +75,7 @@ class Finding:
     witness: Literal["source", "live", "both"]
     related: tuple[Related, ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict)
+    fix: Fix | None = None
 
     @property
     def path(self) -> str:

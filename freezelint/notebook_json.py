@@ -21,11 +21,12 @@ _DECODER = json.JSONDecoder(strict=False)
 @dataclass(frozen=True)
 class RawCell:
     """The source of a code cell. `offsets` tells for each of its characters, and for its end, where that
-    stands in the JSON.
+    stands in the JSON; `between` is what the JSON has between two lines, quotes included.
     """
 
     source: str
     offsets: tuple[int, ...]
+    between: str = ""
 
     def offset(self, position: int) -> int:
         """Where in the JSON a position in the source is."""
@@ -68,7 +69,13 @@ def _code_cells(text: str) -> Iterator[tuple[int, RawCell]]:
         offsets.append(strings[-1][1] - 1 if strings else span[0])
         source = "".join(str(_value(text, string)) for string in strings)
         if len(offsets) == len(source) + 1:
-            yield number, RawCell(source, tuple(offsets))
+            yield number, RawCell(source, tuple(offsets), _between(text, strings))
+
+
+def _between(text: str, strings: list[_Span]) -> str:
+    if len(strings) < 2:
+        return ""
+    return text[strings[0][1] - 1 : strings[1][0] + 1]
 
 
 def _cells(text: str) -> Iterator[int]:

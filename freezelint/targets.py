@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tokenize
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freezelint.config import Config, named
@@ -44,14 +44,19 @@ class Plan:
     standard_input: bool = False
 
 
-def plan(given: Sequence[str], *, run: bool, source: bool, config: Config) -> Plan:
-    """What to run and what to read for these targets. Raises BadInputError where one of them cannot be used,
-    before anything is run.
+def plan(given: Sequence[str], *, run: bool | None, source: bool, config: Config) -> Plan:
+    """What to run and what to read for these targets. Where `run` is None only factories and the configured
+    entry are run, where it is False nothing is. Raises BadInputError where a target cannot be used, before
+    anything is run.
     """
+    never, run = run is False, run or False
+    if never:
+        config = replace(config, entry=None)
     if STANDARD_INPUT in given:
         return _standard_input(given, run, source)
     if given:
         live = tuple(dict.fromkeys(found for target in given for found in _to_run(target, run, config)))
+        live = () if never else live
         names, read = tuple(dict.fromkeys(given)), tuple(_to_read(given, config)) if source else ()
         if not live and not source:
             raise BadInputError(f"{given[0]}: --no-source leaves nothing to do: add --run, or name a factory")

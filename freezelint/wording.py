@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import PurePath
 
-from freezelint.evidence import Location, Model, Trace
+from freezelint.evidence import Location, Measurement, Model, Trace
 from freezelint.facts import whole_modules
 
 _NUMBERED = re.compile(r"^(.*?)(\d+)$")
@@ -112,6 +112,40 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+def duration(seconds: float) -> str:
+    """A time for reading: `380 µs`, `42.1 ms`, `3.40 s`."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
+
+
+def saved(measurement: Measurement) -> str:
+    """What corrections save: time, where all rounds agree that they do, and peak memory."""
+    before, after = measurement.seconds_before, measurement.seconds_after
+    times = f"{duration(before)} → {duration(after)}"
+    low, high = min(measurement.savings), max(measurement.savings)
+    if measurement.faster is None:
+        time = f"makes no measurable difference to a step's time ({times})"
+    else:
+        rounds = f"{_percent(low)} to {_percent(high)} in {plural(len(measurement.savings), 'round')}"
+        verb, share = ("saves", 1 - after / before) if measurement.faster else ("costs", after / before - 1)
+        more = "of a step's time" if measurement.faster else "more time a step"
+        time = f"{verb} {_percent(share)} {more} ({times}; {rounds})"
+    less = measurement.bytes_before - measurement.bytes_after
+    sizes = f"{size(measurement.bytes_before)} → {size(measurement.bytes_after)}"
+    if not less:
+        memory = f"leaves its peak memory at {size(measurement.bytes_before)}"
+    elif less < 0:
+        memory = f"takes {size(-less)} more peak memory ({sizes})"
+    else:
+        memory = f"{'' if measurement.faster else 'saves '}{size(less)} of its peak memory ({sizes})"
+    return f"{time} and {memory}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _ranges(names: Sequence[str]) -> list[str]:

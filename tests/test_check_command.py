@@ -49,6 +49,57 @@ def noqa(comment: str, text: str = FAULTY) -> None:
     Path("train.py").write_text(text.replace(OPTIMIZER, f"{OPTIMIZER}  {comment}"))
 
 
+# Which files
+
+
+def test_what_git_ignores_is_left_out_of_directories(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "runs").mkdir()
+    (project / "runs" / "copy.py").write_text(FAULTY)
+    (project / ".gitignore").write_text("runs/\n")
+    assert Ran(capsys, "--show-files").lines == ["train.py"]
+    assert Ran(capsys).lines[-1].endswith("(1 file read)")
+    assert Ran(capsys, "--no-respect-gitignore").codes == ["FRZ201", "FRZ201"]
+    assert Ran(capsys, "runs/copy.py").codes == ["FRZ201"], "what is named is meant"
+    (project / "freezelint.toml").write_text("respect-gitignore = false\n")
+    assert Ran(capsys, "--show-files").lines == ["runs/copy.py", "train.py"]
+    assert Ran(capsys, "--show-files", "--respect-gitignore").lines == ["train.py"]
+
+
+def test_what_is_named_is_left_out_where_exclusions_are_forced(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "old" / "deep").mkdir(parents=True)
+    (project / "old" / "deep" / "train.py").write_text(FAULTY)
+    (project / "freezelint.toml").write_text('exclude = ["old"]\n')
+    named = ("old/deep/train.py", "train.py", "--show-files")
+    assert Ran(capsys, *named).lines == ["old/deep/train.py", "train.py"]
+    assert Ran(capsys, *named, "--force-exclude").lines == ["train.py"]
+    (project / "freezelint.toml").write_text('exclude = ["old/*/train.py"]\nforce-exclude = true\n')
+    assert Ran(capsys, *named).lines == ["train.py"]
+    assert Ran(capsys, *named, "--no-force-exclude").lines == ["old/deep/train.py", "train.py"]
+
+
+def test_it_is_told_when_no_file_is_left(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / ".gitignore").write_text("*\n")
+    ran = Ran(capsys)
+    assert (ran.status, ran.lines) == (0, ["No freezing bugs found in this directory (no file read)"])
+    assert ran.errors == ["freezelint: no file is left to read: `exclude` or a .gitignore names them all"]
+    assert Ran(capsys, "-q").errors == []
+
+
+def test_nothing_runs_where_that_is_asked_for(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "entry.py").write_text("raise RuntimeError('this ran')\n")
+    (project / "freezelint.toml").write_text('entry = "entry.py"\n')
+    for targets in ([], ["."], ["entry.py", "train.py"], ["entry.py:build", "train.py"]):
+        ran = Ran(capsys, "--no-run", *targets)
+        assert (ran.codes, ran.errors) == (["FRZ201"], [])
+        assert "watched" not in ran.lines[-1]
+    assert Ran(capsys, "--no-run", "--no-source").errors[0].startswith("error: nothing to check: name a")
+    assert "--no-source leaves nothing to do" in Ran(capsys, "--no-run", "--no-source", "train.py").errors[0]
+
+
 # Comments
 
 
@@ -210,6 +261,9 @@ def test_settings_and_files_are_shown_and_nothing_is_done(capsys: pytest.Capture
         '# device = "auto"',
         'exclude = ["old"]',
         "jobs = 2",
+        "# respect-gitignore = true",
+        "# force-exclude = false",
+        "cache = false",
         '# cache-dir = ".freezelint_cache"',
         'output-format = "concise"',
     } <= set(shown.lines)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from freezelint.config import Config, load
+from freezelint.cli import cli
+from freezelint.config import Config, keys, load
 from freezelint.errors import BadInputError
 from freezelint.registry import Rule
 from freezelint.selection import Exemptions, Selection, find_rule, severities
@@ -39,7 +42,10 @@ def test_every_key(tmp_path: Path) -> None:
         exit-zero = false
         output-format = "concise"
         exclude = ["old", "*_pb2.py"]
+        force-exclude = true
+        respect-gitignore = false
         jobs = 4
+        cache = false
         cache-dir = "/tmp/cache"
         baseline = "known.json"
         ignore-noqa = true
@@ -60,13 +66,43 @@ def test_every_key(tmp_path: Path) -> None:
         exit_zero=False,
         output_format="concise",
         exclude=("old", "*_pb2.py"),
+        force_exclude=True,
+        respect_gitignore=False,
         jobs=4,
+        cache=False,
         cache_dir="/tmp/cache",
         baseline="known.json",
         ignore_noqa=True,
         per_file_ignores={"old/**": ("FRZ1",), "*.ipynb": ("gradient-cut", "FRZ2")},
         severity={"FRZ201": "info", "gradient-cut": "error"},
     )
+
+
+# Options that are no keys: they say what this one call is to do, or how it is to look for who calls.
+OF_ONE_CALL = {
+    *(
+        "run",
+        "measure",
+        "source",
+        "stdin_filename",
+        "add_noqa",
+        "write_baseline",
+        "diff",
+        "exit_non_zero_on_fix",
+    ),
+    *("config", "isolated", "show_settings", "show_files"),
+    *("statistics", "output_file", "color", "quiet", "verbose"),
+}
+# Keys that are no options: they name several things, each with something about it; or what the project runs.
+OF_THE_PROJECT = {"per_file_ignores", "severity", "entry"}
+
+
+def test_every_option_is_a_key_but_for_those_of_one_call() -> None:
+    options = {each.name for each in cli.commands["check"].params if isinstance(each, click.Option)}
+    named = {key.replace("-", "_") for key in keys()}
+    assert named == {each.name for each in fields(Config)} - {"root", "file"}
+    assert options - named == OF_ONE_CALL
+    assert named - options == OF_THE_PROJECT
 
 
 def test_the_nearest_table_upward_holds(tmp_path: Path) -> None:
@@ -95,6 +131,10 @@ def test_the_nearest_table_upward_holds(tmp_path: Path) -> None:
         ("hermetic = 'yes'", "hermetic must be true or false, not 'yes'"),
         ("output-format = 'xml'", "output-format must be the name of a format"),
         ("exclude = 'old'", "exclude must be a list of patterns for paths"),
+        ("force-exclude = 'yes'", "force-exclude must be true or false, not 'yes'"),
+        ("respect-gitignore = 1", "respect-gitignore must be true or false, not 1"),
+        ("respect-git-ignore = true", "has no key 'respect-git-ignore'; did you mean 'respect-gitignore'?"),
+        ("cache = '.cache'", "cache must be true or false, not '.cache'"),
         ("jobs = 0", "jobs must be a positive whole number, not 0"),
         ("cache-dir = 3", "cache-dir must be a directory, not 3"),
         ("per-file-ignores = ['FRZ1']", "per-file-ignores must be a table of lists of codes, as in"),

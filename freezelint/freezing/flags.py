@@ -33,7 +33,7 @@ def freeze(model: nn.Module, *patterns: Pattern) -> Change:
     Source: torch documentation, "Locally disabling gradient computation" and `BatchNorm2d`.
     """
     model = inner(model)
-    return _freeze(model, select(model, patterns))
+    return freeze_selection(model, select(model, patterns))
 
 
 def unfreeze(model: nn.Module, *patterns: Pattern, keep_norms: bool = False) -> Change:
@@ -112,7 +112,8 @@ def leave_trainable(model: nn.Module, left: Selection) -> Change:
     return change
 
 
-def _freeze(model: nn.Module, selection: Selection) -> Change:
+def freeze_selection(model: nn.Module, selection: Selection) -> Change:
+    """Freeze what was selected."""
     change = Change(model, frozen=True)
     change.flag(selection.parameters.items(), False)
     norms = _norms_of(model, selection)

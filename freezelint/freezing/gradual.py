@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from freezelint.freezing.flags import leave_trainable, unfreeze_selection
+from freezelint.freezing.following import refuse, take_in
 from freezelint.freezing.patterns import Selection, inner
+from freezelint.freezing.rates import NO_DECAY, undecayed
 from freezelint.freezing.schedules import RatioSchedule
 from freezelint.freezing.structure import Block, blocks
 
@@ -34,18 +37,21 @@ class GradualUnfreezing:
     block. Everything else is frozen here, as `freezing.freeze` does it. Each block that is opened is added to
     the *same* optimizer as a group of its own, named after it, so that momentum and Adam state of what
     already trains are kept. Its rate is `decay**k` times the head's own rate (before any schedule), k blocks
-    from the head; its other options are those of the head's group.
+    from the head; its other options are those of the head's group. Where the head has a group of its own for
+    biases without weight decay, each block gets one for its norm layers and biases too.
 
     - `every`: epochs between two blocks (`begin_epoch`). `advance()` opens the next one at any time.
     - `decay`: in (0, 1]; ULMFiT divides by 2.6 from block to block, the default.
     - `norms`: `"follow"` lets norm layers with running statistics train again with their block; `"frozen"`
       leaves those of every block but the head frozen, scale, shift and statistics (small batches, little
       data).
-    - `schedule`: a `RatioSchedule`; it takes the new group in and warms up again at each block.
+    - `schedule`: a `RatioSchedule`, which takes the new group in and warms up again at each block; or any of
+      torch's (several in a list), made to take it in: it goes on as for the head. Cyclic ones cannot.
     - `sample` as in `freezing.blocks`, or `blocks`, a list of its own making.
 
     Raises `ValueError` where the optimizer does not hold the head, or already holds everything, where
-    `decay`, `every` or `norms` are out of range, and for a model that DistributedDataParallel has wrapped.
+    `decay`, `every` or `norms` are out of range, for a cyclic schedule, and for a model that
+    DistributedDataParallel has wrapped.
 
     Source: Howard and Ruder 2018 (ULMFiT), section 3.3.
     """
@@ -58,14 +64,15 @@ class GradualUnfreezing:
         decay: float = 1 / 2.6,
         every: int = 1,
         norms: Literal["follow", "frozen"] = "follow",
-        schedule: RatioSchedule | None = None,
+        schedule: LRScheduler | Sequence[LRScheduler] | None = None,
         sample: Any = None,
         blocks: Sequence[Block] | None = None,
     ) -> None:
         self._model = inner(model)
         self._optimizer = optimizer
-        self._decay, self._every, self._norms, self._schedule = decay, every, norms, schedule
-        _check(decay, every, norms)
+        self._decay, self._every, self._norms = decay, every, norms
+        check(decay, every, norms)
+        self.follow(schedule)
         self._blocks = _blocks_of(self._model, sample) if blocks is None else list(blocks)
         self._stage = 0
         held = _held(optimizer)
@@ -108,6 +115,13 @@ class GradualUnfreezing:
         self._warm_up(True)
         return block.name
 
+    def follow(self, schedule: LRScheduler | Sequence[LRScheduler] | None) -> None:
+        """Take other schedules than those given first: they must know the groups that there are now."""
+        several = schedule if isinstance(schedule, Sequence) else [] if schedule is None else [schedule]
+        for each in several:
+            refuse(each)
+        self._schedules = tuple(several)
+
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs: the stage, and the names of the blocks that are open."""
         return {"stage": self._stage, "opened": list(self.stages[: self._stage])}
@@ -127,6 +141,15 @@ class GradualUnfreezing:
             )
         while self._stage < len(opened):
             self._open()
+
+    def open_groups(self, names: Iterable[str]) -> None:
+        """Open the blocks that an optimizer had groups of these names for: what `load_state_dict` does, told
+        by the groups of a saved optimizer (`state["param_groups"]`).
+        """
+        wanted = [name.removesuffix(NO_DECAY) for name in names]
+        unknown = [name for name in wanted if name not in self.stages]
+        count = max((self.stages.index(name) + 1 for name in wanted if name not in unknown), default=0)
+        self.load_state_dict({"opened": unknown or self.stages[: max(count, self._stage)]})
 
     def _frozen_blocks(self, held: set[int]) -> list[Block]:
         """The blocks with anything that the optimizer does not hold, from the output to the input."""
@@ -158,32 +181,56 @@ class GradualUnfreezing:
         held = _held(self._optimizer)
         new = {n: p for n, p in block.parameters.items() if p.requires_grad and id(p) not in held}
         self._stage += 1
-        if new:
-            self._optimizer.add_param_group(self._group(block, new))
+        for group in self._groups(block, new):
+            self._optimizer.add_param_group(group)
+        for schedule in self._schedules:
+            take_in(schedule, self._optimizer, self._head_groups()[0])
         return block
 
-    def _group(self, block: Block, parameters: dict[str, nn.Parameter]) -> dict[str, Any]:
-        head = self._head_group()
+    def _groups(self, block: Block, parameters: dict[str, nn.Parameter]) -> list[dict[str, Any]]:
+        """The groups of a block that is opened: one, or two where the head's norms and biases have one."""
+        head, plain = self._head_groups()
+        without = undecayed(self._model) if plain is not None else set()
+        weights = {n: p for n, p in parameters.items() if id(p) not in without}
+        others = {n: p for n, p in parameters.items() if id(p) in without}
+        groups = [self._group(block.name, block, weights, head)] if weights else []
+        if plain is not None and others:
+            groups.append(self._group(f"{block.name}{NO_DECAY}", block, others, plain))
+        return groups
+
+    def _group(
+        self, name: str, block: Block, parameters: dict[str, nn.Parameter], like: dict[str, Any]
+    ) -> dict[str, Any]:
         exponent = len(self._blocks) - 1 - self._blocks.index(block)
-        named = "param_names" in head
+        head = self._head_groups()[0]
         return {
-            **{key: value for key, value in head.items() if key not in _OWN},
-            "params": list(parameters.items()) if named else list(parameters.values()),
+            **{key: value for key, value in like.items() if key not in _OWN},
+            "params": list(parameters.items()) if "param_names" in like else list(parameters.values()),
             "lr": head.get("initial_lr", head["lr"]) * self._decay**exponent,
-            "name": block.name,
+            "name": name,
         }
 
-    def _head_group(self) -> dict[str, Any]:
-        """The group that holds most of the last block."""
+    def _head_groups(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """The group that holds most of the last block, and the one that holds biases of it without weight
+        decay where the first has some.
+        """
         last = {id(p) for p in self._blocks[-1].parameters.values()}
-        return max(
-            self._optimizer.param_groups,
-            key=lambda group: sum(p.numel() for p in group["params"] if id(p) in last),
+        groups = self._optimizer.param_groups
+        head = max(groups, key=lambda group: sum(p.numel() for p in group["params"] if id(p) in last))
+        plain = (
+            group
+            for group in groups
+            if head.get("weight_decay")
+            and group.get("weight_decay") == 0
+            and any(id(p) in last for p in group["params"])
+            and all(p.ndim <= 1 for p in group["params"] if id(p) in last)
         )
+        return head, next(plain, None)
 
     def _warm_up(self, opened: bool) -> None:
-        if opened and self._schedule is not None:
-            self._schedule.restart()
+        for schedule in self._schedules if opened else ():
+            if isinstance(schedule, RatioSchedule):
+                schedule.restart()
 
 
 def _blocks_of(model: nn.Module, sample: Any) -> list[Block]:
@@ -194,10 +241,13 @@ def _held(optimizer: Optimizer) -> set[int]:
     return {id(p) for group in optimizer.param_groups for p in group["params"]}
 
 
-def _check(decay: float, every: int, norms: str) -> None:
+def check(decay: float, every: int, norms: str, unit: str = "epoch") -> None:
+    """Raise `ValueError` for options that are out of range."""
+    if unit not in ("epoch", "step"):
+        raise ValueError(f"unit must be 'epoch' or 'step', and is {unit!r}")
     if not 0 < decay <= 1:
         raise ValueError(f"decay is the factor from a block to the one before it, in (0, 1], and is {decay}")
     if every < 1:
-        raise ValueError(f"every is a number of epochs, at least 1, and is {every}")
+        raise ValueError(f"every is a number of {unit}s, at least 1, and is {every}")
     if norms not in ("follow", "frozen"):
         raise ValueError(f"norms must be 'follow' or 'frozen', and is {norms!r}")

@@ -37,8 +37,3 @@ def own_parameters(module: nn.Module) -> list[nn.Parameter]:
 def has_parameters(module: nn.Module) -> bool:
     """Whether there is any parameter in a module."""
     return next(module.parameters(), None) is not None
-
-
-def is_part(module: nn.Module) -> bool:
-    """Whether there is anything in a module that can be frozen: parameters, or running statistics."""
-    return has_parameters(module) or any(map(has_statistics, module.modules()))

@@ -3,7 +3,7 @@ frozen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -140,6 +140,13 @@ def keep_frozen_in_eval(model: nn.Module) -> KeptMode:
     if model.training:
         _put_frozen_in_eval(model)
     return KeptMode(model, flags)
+
+
+def follow_flags(model: nn.Module, trained: Iterable[nn.Module]) -> None:
+    """Put the modules that train mode is for into it, and what is wholly frozen in eval."""
+    for module in trained:
+        module.training = not stays_in_eval(module)
+    _put_frozen_in_eval(model)
 
 
 def _put_back(module: nn.Module) -> None:

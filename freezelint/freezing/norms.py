@@ -8,19 +8,17 @@ and RMSNorm have none: freeze them as any other layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from freezelint.freezing.execution import run_order
 from freezelint.freezing.layers import has_statistics
-from freezelint.freezing.modes import set_mode
+from freezelint.freezing.measuring import measured
 from freezelint.freezing.patterns import NoMatchError, Pattern, compiled, inner, select, unwrapped
 from freezelint.freezing.records import Change
-from freezelint.freezing.statistics import Pooled
 
 __all__ = ["adapt", "calibrate", "freeze", "freeze_until"]
 
@@ -36,7 +34,7 @@ def freeze(model: nn.Module, *patterns: Pattern) -> Change:
     """
     model = inner(model)
     change = Change(model, frozen=True)
-    _freeze(change, _chosen(model, patterns))
+    _freeze(change, chosen(model, patterns))
     return change
 
 
@@ -77,7 +75,7 @@ def adapt(model: nn.Module, *patterns: Pattern, momentum: float | None = 0.1) ->
             f"momentum must lie in (0, 1] or be None, and is {momentum}; `norms.freeze` keeps statistics"
         )
     model = inner(model)
-    norms = _chosen(model, patterns)
+    norms = chosen(model, patterns)
     change = Change(model, frozen=False)
     change.flag(_parameters(norms), True)
     change.let_go(norms.items())
@@ -110,73 +108,16 @@ def calibrate(
     Source: torch documentation, `BatchNorm2d`; Chan, Golub and LeVeque 1979 for merging variances.
     """
     model = unwrapped(model)
-    norms = _chosen(model, patterns)
-    pooled = {norm: Pooled(norm) for norm in norms.values()}
-    run = forward or _run
-    batches = 0
-    with _measuring(model, pooled), torch.no_grad():
-        for batch in loader:
-            run(model, batch)
-            batches += 1
-    if not batches:
-        raise ValueError("the loader gave no batch: an iterator that was used before is empty")
+    norms = chosen(model, patterns)
+    pooled, batches = measured(model, norms.values(), loader, forward, by_batch=True)
     with torch.no_grad():
         for norm, statistics in pooled.items():
             statistics.write(norm)
     return batches
 
 
-@contextmanager
-def _measuring(model: nn.Module, pooled: dict[nn.Module, Pooled]) -> Iterator[None]:
-    """Watch what reaches the layers; afterwards modes, buffers, hooks and random numbers are as before."""
-    flags = [(module, module.training) for module in model.modules()]
-    kept = [(buffer, buffer.clone()) for norm in pooled for buffer in norm.buffers(recurse=False)]
-    hooks = [norm.register_forward_pre_hook(_collect(statistics)) for norm, statistics in pooled.items()]
-    set_mode(model, False)
-    for norm in pooled:
-        norm.training = True
-    try:
-        with torch.random.fork_rng(devices=_devices(model)):
-            yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, training in flags:
-            module.training = training
-        with torch.no_grad():
-            for buffer, before in kept:
-                buffer.copy_(before)
-
-
-def _collect(statistics: Pooled) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-    def hook(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs and isinstance(inputs[0], Tensor):
-            statistics.add(inputs[0], norm.get_buffer("running_mean").numel())
-
-    return hook
-
-
-def _run(model: nn.Module, batch: Any) -> Any:
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    if isinstance(batch, Mapping):
-        return model(**{key: _moved(value, device) for key, value in batch.items()})
-    if isinstance(batch, (tuple, list)):
-        batch = batch[0]
-    return model(_moved(batch, device))
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    return value.to(device) if isinstance(value, Tensor) else value
-
-
-def _devices(model: nn.Module) -> list[int]:
-    """The GPUs whose random numbers the pass could use."""
-    return sorted(
-        {p.device.index for p in model.parameters() if p.device.type == "cuda" and p.device.index is not None}
-    )
-
-
-def _chosen(model: nn.Module, patterns: tuple[Pattern, ...]) -> dict[str, nn.Module]:
+def chosen(model: nn.Module, patterns: tuple[Pattern, ...]) -> dict[str, nn.Module]:
+    """The norm layers with running statistics that the patterns name, each once; raises `NoMatchError`."""
     modules = select(model, patterns).modules
     chosen = {id(module): name for name, module in reversed(modules.items()) if has_statistics(module)}
     if not chosen:

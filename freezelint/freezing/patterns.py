@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from torch import nn
 
+from freezelint.freezing.globs import compiled as compiled
 from freezelint.freezing.layers import has_statistics
 
 # What says which part of a model is meant: a dotted name or glob, or a module of the model.
@@ -75,38 +76,6 @@ def select(model: nn.Module, patterns: Iterable[Pattern]) -> Selection:
             _of_object(model, pattern) if isinstance(pattern, nn.Module) else _of_name(model, pattern)
         )
     return selection
-
-
-def compiled(pattern: str) -> re.Pattern[str]:
-    """A regular expression that matches (from the start) the names that a pattern takes.
-
-    `*` and `?` and `[…]` stay within one component of a name, `**` is any number of components; what lies
-    inside something that is named is named with it.
-    """
-    components = pattern.removesuffix(".").split(".")
-    text = ""
-    for position, component in enumerate(components):
-        last = position == len(components) - 1
-        if component == "**":
-            text += r"[^.]+(?:\.[^.]+)*" if last else r"(?:[^.]+\.)*"
-        else:
-            text += _component(component) + ("" if last else r"\.")
-    return re.compile(text + r"(?=\.|$)")
-
-
-def _component(glob: str) -> str:
-    text, position = "", 0
-    while position < len(glob):
-        letter = glob[position]
-        end = glob.find("]", position + 2) if letter == "[" else -1
-        if end > 0:
-            inside = glob[position + 1 : end].replace("\\", r"\\")
-            text += f"[{'^' + inside[1:] if inside.startswith('!') else inside}]"
-            position = end
-        else:
-            text += {"*": "[^.]*", "?": "[^.]"}.get(letter, re.escape(letter))
-        position += 1
-    return text
 
 
 def _of_name(model: nn.Module, pattern: str) -> Selection:

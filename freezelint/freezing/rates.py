@@ -14,6 +14,9 @@ from freezelint.freezing.structure import blocks, layers
 By: TypeAlias = Literal["block", "layer", "depth"]
 Group: TypeAlias = "dict[str, Any]"
 
+# What the name of a group ends with that keeps weight decay from norm layers and biases.
+NO_DECAY = " (no decay)"
+
 
 def layerwise_groups(
     model: nn.Module,
@@ -50,7 +53,7 @@ def layerwise_groups(
     """
     model = unwrapped(model)
     _check(lr, decay, by, sample)
-    plain = set() if decay_norms_and_biases else _undecayed(model)
+    plain = set() if decay_norms_and_biases else undecayed(model)
     groups: list[Group] = []
     for name, exponent, parameters in _rated(model, by, sample):
         trainable = {n: p for n, p in parameters.items() if p.requires_grad}
@@ -61,7 +64,7 @@ def layerwise_groups(
             extra = {} if weight_decay is None else {"weight_decay": weight_decay}
             groups.append({"params": weights, "lr": rate, "name": name, **extra})
         if others:
-            groups.append({"params": others, "lr": rate, "name": f"{name} (no decay)", "weight_decay": 0.0})
+            groups.append({"params": others, "lr": rate, "name": f"{name}{NO_DECAY}", "weight_decay": 0.0})
     if not groups:
         raise ValueError(f"{type(model).__name__} has no trainable parameter: unfreeze a part of it first")
     return groups
@@ -97,8 +100,8 @@ def _by_depth(model: nn.Module, sample: Any) -> list[tuple[str, int, dict[str, n
     return [(f"depth {depth}", depth, by_depth[depth]) for depth in sorted(by_depth, reverse=True)]
 
 
-def _undecayed(model: nn.Module) -> set[int]:
-    """The parameters (by id) that weight decay is usually kept from."""
+def undecayed(model: nn.Module) -> set[int]:
+    """The parameters (by id) that weight decay is usually kept from: norm layers and biases."""
     found = {id(p) for p in model.parameters() if p.ndim <= 1}
     for module in model.modules():
         if is_norm(module):

@@ -51,13 +51,20 @@ class Pooled:
         self.mean = self.mean + apart * (count / total)
         self.count = total
 
-    def write(self, norm: nn.Module) -> None:
-        """Make them the running statistics of a layer; the variance is unbiased, as torch keeps it."""
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each channel; the variance is unbiased, as torch keeps it."""
         if self.mean is None or self.squares is None:
-            return
+            raise ValueError("no batch was added")
         divisor = self.count if self.by_instance else max(self.count - 1, 1)
-        norm.get_buffer("running_mean").copy_(self.mean)
-        norm.get_buffer("running_var").copy_(self.squares / divisor)
+        return self.mean, self.squares / divisor
+
+    def write(self, norm: nn.Module) -> None:
+        """Make them the running statistics of a layer, if there was any batch."""
+        if not self.count:
+            return
+        mean, variance = self.moments()
+        norm.get_buffer("running_mean").copy_(mean)
+        norm.get_buffer("running_var").copy_(variance)
         if norm._buffers.get("num_batches_tracked") is not None:
             norm.get_buffer("num_batches_tracked").fill_(self.batches)
 

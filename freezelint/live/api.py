@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
 
+from freezelint.costs import Measurement
 from freezelint.evidence import Trace
 from freezelint.finding import Finding
+from freezelint.live.applying import Correction, apply
+from freezelint.live.applying.objects import Objects
+from freezelint.live.devices import placed
 from freezelint.live.keeping import Kept
 from freezelint.live.reading.places import user_location
 from freezelint.live.recorder import Recorder
 from freezelint.live.settings import LiveSettings
 from freezelint.live.stepping import is_optimizer, optimizers_in, take_steps
+
+_MOST_ROUNDS = 3
+_UNDONE = "the next step shows it again: something in the step undoes the correction"
 
 
 class FindingsError(AssertionError):
@@ -25,35 +33,75 @@ class FindingsError(AssertionError):
 class Report:
     """What an audit found: iterable over its findings, printable, with the evidence in `trace`.
 
-    While the `watch` that made it is still open, it holds what was seen so far.
+    While the `watch` that made it is still open, it holds what was seen so far. It refers to the models and
+    optimizers weakly, and to no tensor.
     """
 
-    def __init__(self, trace: Callable[[], Trace], select: Sequence[str] | None = None) -> None:
-        self._trace: Callable[[], Trace] | None = trace
-        self._select = select
-        self._closed: Trace | None = None
+    def __init__(
+        self,
+        trace: Callable[[], Trace],
+        chosen: Callable[[Trace], Sequence[Finding]],
+        objects: Callable[[], Objects],
+    ) -> None:
+        self._trace, self._objects = trace, objects
+        self._chosen = chosen
+        self.applied: tuple[Correction, ...] = ()
 
     @property
     def trace(self) -> Trace:
         """The evidence (`freezelint.evidence.Trace`)."""
-        if self._trace is not None:
-            return self._trace()
-        assert self._closed is not None
-        return self._closed
+        return self._trace()
 
     @property
     def findings(self) -> list[Finding]:
         """The findings at the default selection, or at the one that was asked for."""
-        from freezelint.judge import judge
-        from freezelint.registry import rules
-        from freezelint.selection import Selection
+        return list(self._chosen(self.trace))
 
-        selected = Selection(tuple(self._select) if self._select else None).codes(rules())
-        return [finding for finding in judge([self.trace]) if finding.code in selected]
+    @property
+    def objects(self) -> Objects:
+        """The models and optimizers, held weakly."""
+        return self._objects()
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What a step costs before and after the corrections, where `measure` was asked for: all of them
+        together, then unused gradients (FRZ301) alone where there is more to correct.
+        """
+        return self.trace.measurements
+
+    def apply(self, *, unsafe: bool = True) -> list[Correction]:
+        """Correct the model and the optimizer, in this process, as the findings say; what was done, and
+        refused with its reason, for each finding. `applied` keeps it.
+
+        - Frozen norm layers go to eval and stay there through any later `train()` (FRZ101 to 103), as
+          `freezelint.freezing.freeze` does it.
+        - Frozen parameters leave their groups, with their state (FRZ201, 202), and lose stale gradients.
+        - Missing ones join the group of their nearest siblings (FRZ203, 210), or take the place of what they
+          replaced (FRZ204). Groups are neither added nor removed nor moved, so that schedules and whoever
+          else counts groups go on; one that has lost everything stays, empty.
+        - What no optimizer trains is frozen (FRZ301), a frozen new head unfrozen (FRZ402), and flags that did
+          not take are set (FRZ501, 502), each with all that belongs to it.
+
+        Other parameters, their state and the random numbers are not touched. With `unsafe=False` what decides
+        for the author (FRZ103, FRZ210) is refused. Faults that lie in the code are refused: correct the code.
+        """
+        return self.correct(self.findings, unsafe=unsafe)
+
+    def correct(self, findings: Sequence[Finding], *, unsafe: bool = True) -> list[Correction]:
+        """`apply` for some of the findings."""
+        corrections = apply(findings, self.trace, self.objects, unsafe=unsafe)
+        self.applied += tuple(corrections)
+        return corrections
 
     def close(self) -> None:
         """Keep the evidence as it is now, and nothing of what was watched."""
-        self._closed, self._trace = self.trace, None
+        trace, objects = self.trace, self._objects()
+        self._trace, self._objects = lambda: trace, lambda: objects
+
+    def measured(self, measurements: tuple[Measurement, ...]) -> None:
+        """Add measurements to the evidence."""
+        trace = replace(self.trace, measurements=measurements)
+        self._trace = lambda: trace
 
     def raise_for_findings(self) -> None:
         """Raise `FindingsError` with the report as its text, unless there is nothing to report."""
@@ -80,7 +128,11 @@ class Report:
 
 @contextmanager
 def watch(
-    model: nn.Module, optimizer: Optimizer | None = None, *, select: Sequence[str] | None = None
+    model: nn.Module,
+    optimizer: Optimizer | None = None,
+    *,
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Iterator[Report]:
     """Watch the training steps that run inside the `with` block, as they are, and report what freezing bugs
     they show.
@@ -88,13 +140,15 @@ def watch(
         with freezelint.watch(model, optimizer) as report:
             train_one_epoch(model, optimizer, loader)
         print(report)
+        report.apply()
 
     Holds no copy of the model. The first two steps are looked at, and each one before which a flag or a mode
-    changed. `select` lists codes, prefixes or names of rules; the default is every error and warning.
+    changed. `select` and `ignore` list codes, prefixes or names of rules; the default is every error and
+    warning.
     """
     optimizers = _watched_optimizers(model, optimizer)
     recorder = _recorder()
-    report = Report(recorder.trace, select)
+    report = Report(recorder.trace, selected(select, ignore), lambda: Objects(recorder, model))
     with recorder:
         _watch(recorder, model, optimizers)
         try:
@@ -110,6 +164,9 @@ def audit(
     *,
     steps: int = 2,
     select: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    measure: bool = False,
+    apply: bool = False,
 ) -> Report:
     """Run `step` under observation and report what freezing bugs it shows, leaving everything as it was.
 
@@ -121,6 +178,32 @@ def audit(
     `GradScaler`, a learning rate schedule's count, a data loader's position. A lazy module must have seen a
     batch before, else `freezelint.errors.BadInputError` is raised. Costs host memory for one copy of what a
     step can change.
+
+    With `measure` about 20 to 300 more steps are taken, before and after what is found is corrected, to tell
+    what the corrections save (`Report.measurements`); all is put back. With `apply` the model and the
+    optimizer are then corrected for good (`Report.apply`), and audited anew, so that what one correction
+    brings to light is corrected too; the report is that of the first audit, `Report.applied` tells it all.
+    """
+    chosen = selected(select, ignore)
+    report = audited(model, optimizer, step, chosen, steps=steps)
+    if measure:
+        _measure(report, model, optimizer, step)
+    if apply:
+        _apply(report, lambda: audited(model, optimizer, step, chosen, steps=steps))
+    return report
+
+
+def audited(
+    model: nn.Module,
+    optimizer: Any,
+    step: Callable[[], Any],
+    chosen: Callable[[Trace], Sequence[Finding]],
+    *,
+    steps: int,
+    device: str | None = None,
+) -> Report:
+    """One audit, reporting what is chosen; on a `device`, what `step` places on a GPU goes where it says
+    (`freezelint.live.devices.placed`).
     """
     optimizers = _watched_optimizers(model, optimizer)
     if not is_optimizer(optimizer):
@@ -128,10 +211,10 @@ def audit(
     if not callable(step):
         raise TypeError(f"step must be a function that takes one training step, and is {_kind(step)}")
     recorder = _recorder(steps)
-    report = Report(recorder.trace, select)
+    report = Report(recorder.trace, chosen, lambda: Objects(recorder, model))
     kept = Kept(model, optimizer)
     try:
-        with recorder:
+        with nullcontext() if device is None else placed(device, recorder.note), recorder:
             _watch(recorder, model, optimizers)
             try:
                 with kept.guard:
@@ -141,6 +224,46 @@ def audit(
     finally:
         kept.restore()
     return report
+
+
+def selected(select: Sequence[str] | None, ignore: Sequence[str]) -> Callable[[Trace], Sequence[Finding]]:
+    """Gives the findings of the rules that are selected. Raises BadInputError for a selector that selects
+    nothing.
+    """
+    from freezelint.judge import judge
+    from freezelint.registry import rules
+    from freezelint.selection import Selection
+
+    codes = Selection(tuple(select) if select else None, tuple(ignore)).codes(rules())
+    return lambda trace: [finding for finding in judge([trace]) if finding.code in codes]
+
+
+def _apply(report: Report, audit_again: Callable[[], Report]) -> None:
+    """Correct, and look again: what that brings to light is corrected too, what comes back is told."""
+    told: set[object] = set()
+    found = report
+    for _ in range(_MOST_ROUNDS):
+        fresh = [finding for finding in found.findings if _key(finding) not in told]
+        corrections = found.correct(fresh)
+        if found is not report:
+            report.applied += tuple(corrections)
+        told.update(map(_key, fresh))
+        corrected = {_key(each.finding) for each in corrections if each.done}
+        if not corrected:
+            return
+        found = audit_again()
+        back = [finding for finding in found.findings if _key(finding) in corrected]
+        report.applied += tuple(Correction(each, refused=(_UNDONE,)) for each in back)
+
+
+def _key(finding: Finding) -> object:
+    return finding.code, finding.subjects
+
+
+def _measure(report: Report, model: nn.Module, optimizer: Any, step: Callable[[], Any]) -> None:
+    from freezelint.live.measuring import measure
+
+    report.measured(measure(report.trace, report.findings, report.objects, model, optimizer, step))
 
 
 def _watched_optimizers(model: object, optimizer: object) -> list[Optimizer]:

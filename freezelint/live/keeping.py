@@ -17,7 +17,9 @@ from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from freezelint.errors import BadInputError
-from freezelint.live.stepping import inner_optimizers, optimizers_in
+from freezelint.live.stepping import optimizers_in, with_inner
+
+_METHODS = ("train", "requires_grad_")
 
 
 class Kept:
@@ -26,15 +28,16 @@ class Kept:
 
     Host memory: one copy of the buffers, the gradients, the optimizer's state and the parameters that are
     trainable or optimised. Frozen parameters outside the optimizer are copied only when something is about to
-    write to them (`guard`).
+    write to them (`guard`, a context that slows every operation down), or at once where `everything` is asked
+    for.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Any) -> None:
+    def __init__(self, model: nn.Module, optimizer: Any, *, everything: bool = False) -> None:
         _refuse_lazy(model)
-        optimizers = _with_inner(optimizers_in(optimizer))
+        optimizers = with_inner(optimizers_in(optimizer))
         held = [p for each in optimizers for group in each.param_groups for p in group["params"]]
         parameters = list({id(p): p for p in (*model.parameters(), *held)}.values())
-        changing = {id(p) for p in held} | {id(p) for p in parameters if p.requires_grad}
+        changing = {id(p) for p in held} | {id(p) for p in parameters if everything or p.requires_grad}
         still = [p for p in parameters if id(p) not in changing]
         seen = {id(p) for p in parameters}  # kept already: groups and states refer to them
         self.guard = _CopyOnWrite(still)
@@ -109,18 +112,6 @@ def _refuse_lazy(model: nn.Module) -> None:
             )
 
 
-def _with_inner(optimizers: list[Optimizer]) -> list[Optimizer]:
-    """These, and what they wrap: SAM's base optimizer has groups and a state of its own."""
-    found: dict[int, Optimizer] = {}
-    pending = list(optimizers)
-    while pending:
-        optimizer = pending.pop(0)
-        if id(optimizer) not in found:
-            found[id(optimizer)] = optimizer
-            pending += inner_optimizers(optimizer)
-    return list(found.values())
-
-
 def _tensor(tensor: torch.Tensor) -> Callable[[], None]:
     """The values, in the memory where they were: a step may also have put other memory in place."""
     memory = tensor.detach()
@@ -186,11 +177,17 @@ def _flag(parameter: nn.Parameter) -> Callable[[], None]:
 
 
 def _mode(module: nn.Module) -> Callable[[], None]:
-    """Each module's own flag: `model.train(flag)` would reach the children that were in another mode."""
-    training = module.training
+    """Each module's own flag: `model.train(flag)` would reach the children that were in another mode. And
+    what stands in the place of its methods (`freezelint.freezing.modes`).
+    """
+    training, own = module.training, vars(module)
+    stand_ins = {name: own[name] for name in _METHODS if name in own}
 
     def restore() -> None:
         module.training = training
+        for name in _METHODS:
+            own.pop(name, None)
+        own.update(stand_ins)
 
     return restore
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -31,8 +32,31 @@ def is_optimizer(candidate: Any) -> bool:
     return all(map(callable, methods)) and bool(optimizers_in(candidate))
 
 
+def with_inner(optimizers: Iterable[Optimizer]) -> list[Optimizer]:
+    """These, and what they wrap: SAM's base optimizer has groups and a state of its own."""
+    found: dict[int, Optimizer] = {}
+    pending = list(optimizers)
+    while pending:
+        optimizer = pending.pop(0)
+        if id(optimizer) not in found:
+            found[id(optimizer)] = optimizer
+            pending += inner_optimizers(optimizer)
+    return list(found.values())
+
+
 def take_steps(recorder: Recorder, optimizer: Any, step: Callable[[], Any], steps: int) -> None:
-    """Call `step` so often. Where it leaves stepping to its caller, step the optimizer, then clear gradients.
+    """Take so many complete steps under observation."""
+    with completed(optimizer, step, lambda: recorder.journal.steps) as complete:
+        for _ in range(steps):
+            complete()
+
+
+@contextmanager
+def completed(
+    optimizer: Any, step: Callable[[], Any], seen: Callable[[], int]
+) -> Iterator[Callable[[], None]]:
+    """`step`, made whole: where it leaves stepping to its caller, the optimizer steps, then gradients are
+    cleared. `seen` counts the steps that torch's hooks have told of.
 
     A call that came to nothing (a `GradScaler` skips a step whose gradients overflowed) is a step of the
     user's too: to step then would train on infinite gradients.
@@ -48,17 +72,19 @@ def take_steps(recorder: Recorder, optimizer: Any, step: Callable[[], Any], step
 
         original = patches.replace(owner, "step", called)
 
+    def complete() -> None:
+        before = calls, seen()
+        step()
+        if (calls, seen()) == before:
+            optimizer.step()
+            optimizer.zero_grad()
+
     try:
         # A learning rate schedule puts a `step` of its own on the instance.
         owner = optimizer if "step" in getattr(optimizer, "__dict__", {}) else type(optimizer)
-        if hasattr(owner, "step"):  # else it is passed on to an optimizer inside, which the journal hears of
+        if hasattr(owner, "step"):  # else it is passed on to an optimizer inside, which the hooks tell of
             count(owner)
         count(torch.amp.GradScaler)
-        for _ in range(steps):
-            before = calls, recorder.journal.steps
-            step()
-            if (calls, recorder.journal.steps) == before:
-                optimizer.step()
-                optimizer.zero_grad()
+        yield complete
     finally:
         patches.undo()

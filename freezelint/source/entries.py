@@ -23,6 +23,7 @@ from freezelint.source.interpreter.values import (
     Optimizer,
     Value,
 )
+from freezelint.source.signs import Signs, signs_of
 
 if TYPE_CHECKING:
     from freezelint.source.files.source_file import SourceFile
@@ -86,7 +87,7 @@ def begin_fragment(machine: Machine, entry: Entry) -> None:
     trace and the budget begin here.
     """
     machine.recorder.begin()
-    machine.ticks, machine.built, machine.raised = 0, None, False
+    machine.ticks, machine.built, machine.raised, machine.in_fragment = 0, None, False, True
     cls = machine.modules[machine.file.path].scope.get(entry.cls) if entry.cls else None
     if isinstance(cls, Class):
         with _at_top(machine):
@@ -148,30 +149,48 @@ def _frame(machine: Machine, scope: dict[str, Value]) -> Frame:
     return Frame(machine.file, scope, scope)
 
 
+def concern_anybody(file: SourceFile, tree: ast.Module) -> bool:
+    """Whether running the body of a file, or anything that it defines, can show anything at all."""
+    signs = signs_of(file, tree)
+    return any(_tells(file, signs, node, cls) for node, cls in signs.functions()) or signs.in_body()
+
+
 def fragments(machine: Machine) -> Iterator[Entry]:
-    """What the run over the body has not entered, in the order of the file."""
+    """What the run over the body has not entered and can show something, in the order of the file."""
     namespace = machine.modules.get(machine.file.path)
+    tree = machine.project.tree(machine.file)
+    if namespace is None or tree is None:
+        return
+    signs = signs_of(machine.file, tree)
     found: list[Entry] = []
-    for name, value in list(namespace.scope.items()) if namespace else []:
+    for name, value in list(namespace.scope.items()):
         if isinstance(value, Function) and value.file is machine.file and not value.called:
-            if _concerns(machine.file, value.node):
+            if _tells(machine.file, signs, value.node):
                 found.append(Entry(f"function `{name}`", function=name))
-        elif isinstance(value, Class) and value.file is machine.file and _concerns(machine.file, value.node):
-            methods = list(_methods(machine.file, name, value))
+        elif isinstance(value, Class) and value.file is machine.file:
+            methods = list(_methods(signs, name, value))
             # Each method is run after the constructor: by itself that is run where it has something of its
             # own.
-            if not value.instantiated and (not methods or _concerns_beside(value, methods)):
+            alone = not value.instantiated and (not methods or _concerns_beside(value, methods))
+            if alone and signs.in_class(value.node) and _concerns(machine.file, value.node):
                 found.append(Entry(f"class `{name}`", cls=name))
             found.extend(methods)
+    if len(found) > _MOST_FRAGMENTS:
+        machine.limit("some functions", f"the file has more than {_MOST_FRAGMENTS} that nothing in it calls")
     yield from found[:_MOST_FRAGMENTS]
 
 
-def _methods(file: SourceFile, name: str, cls: Class) -> Iterator[Entry]:
+def _methods(signs: Signs, name: str, cls: Class) -> Iterator[Entry]:
     for attribute, value in cls.namespace.items():
         function = value.function if isinstance(value, Descriptor) else value
-        uncalled = isinstance(function, Function) and not function.called
-        if uncalled and attribute not in ("__init__", "forward") and _concerns(file, function.node):
+        if not isinstance(function, Function) or function.called or attribute in ("__init__", "forward"):
+            continue
+        if _tells(cls.file, signs, function.node, cls.node):
             yield Entry(f"method `{name}.{attribute}`", attribute, name)
+
+
+def _tells(file: SourceFile, signs: Signs, node: ast.AST, cls: ast.ClassDef | None = None) -> bool:
+    return signs.in_function(node, cls) and _concerns(file, node)
 
 
 _ATTRIBUTE = "freezelint_concerns"

@@ -28,24 +28,29 @@ _Key = tuple[str, tuple[str, int]]
 
 def findings_of(reading: Reading) -> list[Finding]:
     """All findings on all paths of all entries, each once."""
-    found: dict[_Key, Finding] = {}
+    return [finding for finding, _ in findings_with_evidence(reading)]
+
+
+def findings_with_evidence(reading: Reading) -> list[tuple[Finding, Trace]]:
+    """All findings on all paths of all entries, each once, with the evidence of a path that shows it."""
+    found: dict[_Key, tuple[Finding, Trace]] = {}
     for runs in reading.entries:
-        for key, finding in _of_entry(runs).items():
-            found.setdefault(key, finding)
-    return sorted(found.values(), key=lambda finding: finding.sort_key)
+        for key, shown in _of_entry(runs).items():
+            found.setdefault(key, shown)
+    return sorted(found.values(), key=lambda shown: shown[0].sort_key)
 
 
-def _of_entry(runs: Sequence[Run]) -> dict[_Key, Finding]:
+def _of_entry(runs: Sequence[Run]) -> dict[_Key, tuple[Finding, Trace]]:
     judged: list[tuple[Run, dict[_Key, Finding]]] = []
     for run in runs:
         # A decision that changed nothing needs no second judgement.
         same = next((findings for other, findings in judged if _alike(other.trace, run.trace)), None)
         judged.append((run, _by_place(judge([run.trace])) if same is None else same))
-    merged: dict[_Key, Finding] = {}
+    merged: dict[_Key, tuple[Finding, Trace]] = {}
     for run, findings in judged:
         for key, finding in findings.items():
             if key not in merged:
-                merged[key] = _told(finding, run, judged, key)
+                merged[key] = (_told(finding, run, judged, key), run.trace)
     return merged
 
 

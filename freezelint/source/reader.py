@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from freezelint.evidence import Event, Limit, Trace
 from freezelint.source import entries
 from freezelint.source.files.project import Project
 from freezelint.source.files.source_file import SourceFile
-from freezelint.source.interpreter.machine import Machine
+from freezelint.source.interpreter.machine import MOST_SECONDS, Machine
 from freezelint.source.interpreter.paths import MATTERS_MUCH, Decision, Decisions, assumptions
 from freezelint.source.interpreter.signals import BudgetError, Signal
 from freezelint.source.interpreter.thresholds import Thresholds
@@ -62,10 +63,14 @@ class Reading:
     limits: tuple[Limit, ...] = ()
 
 
-def read(file: SourceFile, project: Project) -> Reading:
-    """Read a file that parses. Never raises and never hangs: what goes wrong is a limit."""
+def read(file: SourceFile, project: Project, *, in_full: bool = False) -> Reading:
+    """Read a file that parses. Never raises and never hangs: what goes wrong is a limit. `in_full` is for
+    reading what can show nothing, too.
+    """
     tree = project.tree(file)
     if tree is None:
+        return Reading(file.path)
+    if not in_full and not entries.concern_anybody(file, tree):
         return Reading(file.path)
     return _with_deep_stack(lambda: _Reader(file, project, tree).read())
 
@@ -101,6 +106,7 @@ class _Reader:
     def __init__(self, file: SourceFile, project: Project, tree: ast.Module) -> None:
         self._file, self._project, self._tree = file, project, tree
         self._ticks = 0
+        self._until = time.thread_time() + MOST_SECONDS
         self._limits: dict[tuple[str, str], Limit] = {}
         self._world: World | None = None  # as it is after the body, where each fragment starts
         # Conditions that were decided before the running fragment began: the matter of those before it.
@@ -127,7 +133,7 @@ class _Reader:
         left = [entry for entry, paths in uncalled.items() if paths == len(main)]
         for position, entry in enumerate(left):
             self._left = len(left) - position
-            if self._ticks > MOST_TICKS:
+            if self._is_spent():
                 self._limit("some functions", "the file is too long to follow all of it")
                 break
             found.append(tuple(self._paths(entry)))
@@ -149,7 +155,7 @@ class _Reader:
             forced = queue.pop(0)
             if _key(forced) in tried:
                 continue
-            if self._ticks > MOST_TICKS:
+            if self._is_spent():
                 self._limit("some conditions", "the file is too long to follow both sides of all of them")
                 return
             tried.add(_key(forced))
@@ -159,6 +165,9 @@ class _Reader:
             if len(forced) == 1:
                 known = {decision.condition for decision in usual.decisions}
                 queue += self._turned(path, forced, known | settled_before)
+
+    def _is_spent(self) -> bool:
+        return self._ticks > MOST_TICKS or time.thread_time() > self._until
 
     def _turned(self, path: Run, forced: dict[str, bool], known: Set[str]) -> list[dict[str, bool]]:
         """The forced decisions of the runs that follow from one: each other decision turned, what
@@ -208,7 +217,9 @@ class _Reader:
 
     def _new(self, forced: dict[str, bool]) -> Machine:
         decisions = Decisions(dict(forced), assumptions(self._known.values(), forced))
-        return Machine(self._file, self._project, decisions)
+        machine = Machine(self._file, self._project, decisions)
+        machine.until = self._until
+        return machine
 
     def _begun(self, entry: entries.Entry, forced: dict[str, bool]) -> Machine:
         """A machine that has run the body, and the constructor that all methods of a class have in common."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from freezelint.finding import Finding
-from freezelint.inserting import Insertion, NotInsertableError, inserted, write
+from freezelint.editing import NotEditableError, edited, insertion, write
+from freezelint.finding import Edit, Finding
 from freezelint.source.files.source_file import NOTEBOOK
 from freezelint.suppression.applying import comments_of, suppress
 from freezelint.suppression.comments import Suppression
@@ -59,16 +59,16 @@ def _in_file(path: Path, findings: Sequence[Finding]) -> tuple[int, list[tuple[F
             refused.append((finding, "its line has no place for a comment"))
         else:
             by_line.setdefault((finding.location.cell, line), []).append(finding)
-    insertions = [_insertion(name, line, found, texts) for line, found in by_line.items()]
+    insertions = [_comment(name, line, found, texts) for line, found in by_line.items()]
     meant = [finding for found in by_line.values() for finding in found]
     if not insertions:
         return 0, refused
     try:
-        data = inserted(path.read_bytes(), insertions)
+        data = edited(path.read_bytes(), insertions)
         if not _holds(name, data, meant):
-            raise NotInsertableError("the comments would not be read as such")
+            raise NotEditableError("the comments would not be read as such")
         write(path, data)
-    except (NotInsertableError, OSError) as error:
+    except (NotEditableError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return 0, [*refused, *((finding, reason) for finding in meant)]
     return len(meant), refused
@@ -91,7 +91,7 @@ def _line(finding: Finding, texts: Texts) -> int | None:
     return None
 
 
-def _insertion(path: str, at: _Line, findings: Sequence[Finding], texts: Texts) -> Insertion:
+def _comment(path: str, at: _Line, findings: Sequence[Finding], texts: Texts) -> Edit:
     """The codes behind those that a comment lists already, else a comment of its own."""
     cell, number = at
     lines = texts.lines(path, cell)
@@ -100,8 +100,8 @@ def _insertion(path: str, at: _Line, findings: Sequence[Finding], texts: Texts) 
     listed = _listed(comments_of(lines, cell).by_line.get(number, ()))
     if listed is not None:
         end = line.rfind(listed.text) + len(listed.text)
-        return Insertion(number, end, f", {codes}", cell)
-    return Insertion(number, len(line), f"  # noqa: {codes}", cell)
+        return insertion(path, number, end + 1, f", {codes}", cell)
+    return insertion(path, number, len(line) + 1, f"  # noqa: {codes}", cell)
 
 
 def _listed(suppressions: Iterable[Suppression]) -> Suppression | None:

@@ -140,8 +140,11 @@ def test_a_head_of_several_groups_and_a_start_with_several_blocks() -> None:
     assert trained(model) == ["stage.2"]
     assert model.train().stage[2].bn.training
     unfreezing.advance()
-    assert optimizer.param_groups[-1]["lr"] == 1e-2 * 0.25
-    assert optimizer.param_groups[-1]["weight_decay"] == 1e-2
+    weights, biases = optimizer.param_groups[-2:]
+    assert (weights["name"], weights["lr"], weights["weight_decay"]) == ("stage.1", 1e-2 * 0.25, 1e-2)
+    assert (biases["name"], biases["lr"], biases["weight_decay"]) == ("stage.1 (no decay)", 1e-2 * 0.25, 0.0)
+    assert weights["params"] == [model.stage[1].conv.weight]
+    assert [p.ndim for p in biases["params"]] == [1, 1, 1]
 
 
 def steps(model: nn.Module, optimizer: Any, schedule: Any, count: int, seed: int) -> None:

@@ -8,7 +8,9 @@ from freezelint.evidence import Model, Optimizer, Step, Trace
 from freezelint.facts import subjects, trains, whole_modules
 from freezelint.facts.unheld import explicitly_set, holders_of, left_out, updated_by_hand
 from freezelint.finding import Fault, Related
-from freezelint.wording import parameters_named, size
+from freezelint.wording import duration, parameters_named, size
+
+_CODE = "FRZ301"
 
 
 def check(trace: Trace) -> Iterator[Fault]:
@@ -71,13 +73,23 @@ def _fault(trace: Trace, step: Step, model: Model, unused: list[int]) -> Fault:
         location, other, what = model.built, built, f"{name} is built here, without them"
     return Fault(
         f"No optimizer holds {parameters_named(trace, unused)}, yet backward() computes their gradients: "
-        f"they take {size(gradients)}{kept} per step, and {name}.zero_grad() never clears them; "
-        f"{mend}",
+        f"they take {size(gradients)}{kept} per step{_time(trace)}, and {name}.zero_grad() never clears "
+        f"them; {mend}",
         location,
         subjects(trace, unused),
         (Related(other, what),) if location and other else (),
         {"parameters": len(unused), "gradient_bytes": gradients, "activation_bytes": activations},
     )
+
+
+def _time(trace: Trace) -> str:
+    """What was measured: of all findings of this rule together, and only where it is beyond doubt."""
+    alone = (each for each in trace.measurements if each.corrected == (_CODE,))
+    measured = next((each for each in alone if each.faster), None)
+    if measured is None:
+        return ""
+    with_them, without = duration(measured.seconds_before), duration(measured.seconds_after)
+    return f" ({with_them}, {without} without them)"
 
 
 def _optimizer(trace: Trace, step: Step, model: Model) -> Optimizer | None:

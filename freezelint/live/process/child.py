@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import builtins
 import faulthandler
-import io
 import os
 import sys
 import threading
@@ -13,13 +12,15 @@ import traceback
 import types
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from freezelint.errors import BadInputError
-from freezelint.evidence import Failure, Trace
+from freezelint.evidence import Failure, Limit, Trace
 from freezelint.live.process import failures
+from freezelint.live.process.drafts import import_from, read_source
 from freezelint.live.process.mailbox import Mailbox
 from freezelint.live.reading.places import user_location
 from freezelint.live.settings import LiveSettings
@@ -41,12 +42,16 @@ class _Child:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._exit: Callable[[int], NoReturn] = os._exit
+        self._drafts: dict[str, bytes] = {}
+        self._built: Any = None  # by a factory
         self._kept: list[Any] = []  # files that faulthandler writes to, and the module that was `__main__`
 
     def observe(self) -> NoReturn:
         """Run the user's code with the recorder watching."""
         request = self._mailbox.asked()
         target, settings = request["target"], request["settings"]
+        self._drafts = self._mailbox.drafts()
+        import_from(self._drafts)
         self._watch_for_death(settings.timeout)
         self._import_torch()
         from freezelint.live.process.spawning import one_process_runs_here
@@ -57,21 +62,24 @@ class _Child:
             settings,
             self._mailbox.put_progress,
             self._mailbox.put_trace,
-            lambda: self._done(recorder),
+            # What is to be measured afterwards goes on.
+            (lambda: None) if settings.measure else lambda: self._done(recorder),
         )
         surroundings = (
             _device(settings, recorder),
             _hermetic(settings, recorder, self._mailbox),
             one_process_runs_here(recorder.note),
-            recorder,
         )
         with ExitStack() as stack:
             for around in surroundings:
                 stack.enter_context(around)
-            self._mailbox.put_progress(f"running {target}")
-            failure = self._failure(request, recorder)
-            # Inside the `with`: nothing needs undoing in a process that is about to end.
-            self._finish(recorder.trace(failure))
+            with recorder:
+                self._mailbox.put_progress(f"running {target}")
+                failure = self._failure(request, recorder)
+                if failure is not None or self._built is None or not settings.measure:
+                    # Inside the `with`: nothing needs undoing in a process that is about to end.
+                    self._finish(recorder.trace(failure))
+            self._finish(self._measured(recorder, settings))
 
     def leave(self, status: str, message: str = "", details: str = "") -> NoReturn:
         """Report how it ended and end at once: no handler, `finally` or `atexit` of the script's runs any
@@ -84,6 +92,30 @@ class _Child:
 
     def _done(self, recorder: Any) -> NoReturn:
         self._finish(recorder.trace())
+
+    def _measured(self, recorder: Any, settings: LiveSettings) -> Trace:
+        """The evidence, with what the corrections save. A step that cannot be repeated is a limit."""
+        from freezelint.judge import judge
+        from freezelint.live.applying.objects import Objects
+        from freezelint.live.measuring import measure
+
+        built, trace = self._built, cast("Trace", recorder.trace())
+        self._mailbox.put_trace(trace)
+        self._mailbox.put_progress("measuring")
+        findings = [finding for finding in judge([trace]) if finding.code in settings.measure]
+        objects = Objects(recorder, built.model)
+        try:
+            measured = measure(trace, findings, objects, built.model, built.optimizer, built.step)
+        except Exception as error:
+            if failures.is_own_fault(error):
+                raise
+            told = traceback.format_exception_only(type(error), error)[-1].strip()
+            why = f"the step could not be repeated: {told}"
+        else:
+            why = "" if measured else "nothing was found that can be corrected on the model and the optimizer"
+            trace = replace(trace, measurements=measured)
+        limits = (Limit("what a step costs was not measured", why),) if why else ()
+        return replace(trace, limits=(*trace.limits, *limits))
 
     def _finish(self, trace: Trace) -> NoReturn:
         if self._mailbox.outcome() is None:
@@ -121,12 +153,17 @@ class _Child:
         try:
             if request["kind"] == "script":
                 self._run_script(target, request["arguments"])
+            elif request["kind"] == "map":
+                sys.argv = [target]
+                return self._map(target, request["depth"])
             else:
-                from freezelint.live.process.factory import run_factory
+                from freezelint.live.process import factory
 
-                refused = run_factory(target, recorder, request["settings"].steps)
-                if refused is not None:
-                    return refused
+                built = factory.build(target)
+                if isinstance(built, Failure):
+                    return built
+                self._built = built
+                factory.train(built, recorder, request["settings"].steps)
             failures.join_threads()
         except BadInputError:
             raise
@@ -143,6 +180,16 @@ class _Child:
         recorder.finished = True
         return None if recorder.trace().steps_done else failures.no_step(target)
 
+    def _map(self, target: str, depth: int | None) -> Failure | None:
+        """Sum up the model that the factory builds."""
+        from freezelint.live.process.mapping import rows_of
+
+        found = rows_of(target, depth)
+        if isinstance(found, Failure):
+            return found
+        self._mailbox.put_map(found)
+        return None
+
     def _run_script(self, target: str, arguments: list[str]) -> None:
         """As `python target arguments…` would, in a module of its own, so that nothing of ours is in the
         script's namespace."""
@@ -155,8 +202,7 @@ class _Child:
         self._kept.append(sys.modules["__main__"])
         sys.modules["__main__"] = module
         sys.argv = [target, *arguments]
-        with io.open_code(path) as file:
-            source = file.read()
+        source = read_source(path, self._drafts)
         exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
 
 

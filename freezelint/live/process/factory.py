@@ -9,6 +9,7 @@ import inspect
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,15 @@ from freezelint.live.stepping import optimizers_in, take_steps
 _WANTED = "it must return `(model, optimizer, step)`, or an object with these attributes"
 
 
+@dataclass(frozen=True)
+class Built:
+    """What a factory returned."""
+
+    model: nn.Module
+    optimizer: Any
+    step: Callable[[], Any]
+
+
 def run_factory(target: str, recorder: Any, steps: int) -> Failure | None:
     """Build and train for some steps. A failure where the factory does not return what it should; the user's
     exceptions pass through.
@@ -29,36 +39,56 @@ def run_factory(target: str, recorder: Any, steps: int) -> Failure | None:
     Where `step()` leaves `optimizer.step()` to its caller, it is called, and gradients are cleared before the
     next one.
     """
+    built = build(target)
+    if isinstance(built, Failure):
+        return built
+    train(built, recorder, steps)
+    return None
+
+
+def train(built: Built, recorder: Any, steps: int) -> None:
+    """Take some steps under observation."""
+    for each in optimizers_in(built.optimizer):
+        recorder.watch(built.model, each)
+    take_steps(recorder, built.optimizer, built.step, steps)
+
+
+def call(target: str) -> tuple[Callable[[], Any], Any] | Failure:
+    """The factory, and what it returns; a failure where it cannot be called."""
     place, _, name = target.rpartition(":")
-    build = _find(_load(place), name, target)
+    factory = _find(_load(place), name, target)
     try:
-        inspect.signature(build).bind()
+        inspect.signature(factory).bind()
     except TypeError as error:
-        return _refused(f"`{target}` must be callable without arguments: {error}", build)
-    built = build()
+        return _refused(f"`{target}` must be callable without arguments: {error}", factory)
+    return factory, factory()
+
+
+def build(target: str) -> Built | Failure:
+    """Call the factory; a failure where it does not return what it should."""
+    called = call(target)
+    if isinstance(called, Failure):
+        return called
+    factory, built = called
     parts = built if isinstance(built, (tuple, list)) else _attributes(built)
     if len(parts) != 3:
-        return _refused(f"`{target}` returned {_told(built)}; {_WANTED}", build)
+        return _refused(f"`{target}` returned {told(built)}; {_WANTED}", factory)
     model, optimizer, step = parts
     if not isinstance(model, nn.Module):
-        return _refused(f"`{target}` returned {_told(model)} as its model; {_WANTED}", build)
+        return _refused(f"`{target}` returned {told(model)} as its model; {_WANTED}", factory)
     if not (callable(getattr(optimizer, "step", None)) and callable(getattr(optimizer, "zero_grad", None))):
-        return _refused(f"`{target}` returned {_told(optimizer)} as its optimizer; {_WANTED}", build)
+        return _refused(f"`{target}` returned {told(optimizer)} as its optimizer; {_WANTED}", factory)
     if not callable(step):
         return _refused(
-            f"`{target}` returned {_told(step)} as its step, which cannot be called; {_WANTED}", build
+            f"`{target}` returned {told(step)} as its step, which cannot be called; {_WANTED}", factory
         )
-    inside = optimizers_in(optimizer)
-    if not inside:
+    if not optimizers_in(optimizer):
         return _refused(
-            f"`{target}` returned {_told(optimizer)} as its optimizer, which neither is nor holds a "
+            f"`{target}` returned {told(optimizer)} as its optimizer, which neither is nor holds a "
             f"torch.optim.Optimizer: return the one that steps; {_WANTED}",
-            build,
+            factory,
         )
-    for each in inside:
-        recorder.watch(model, each)
-    take_steps(recorder, optimizer, step, steps)
-    return None
+    return Built(model, optimizer, step)
 
 
 def _load(place: str) -> types.ModuleType:
@@ -91,7 +121,7 @@ def _find(module: types.ModuleType, name: str, target: str) -> Callable[[], Any]
     if callable(found):
         return found  # type: ignore[no-any-return]
     if found is not None:
-        raise BadInputError(f"{target}: `{name}` is {_told(found)}, not a function that builds a model")
+        raise BadInputError(f"{target}: `{name}` is {told(found)}, not a function that builds a model")
     functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
     near = difflib.get_close_matches(name, functions, n=1, cutoff=0.4)
     hint = f"; did you mean `{near[0]}`?" if near else ""
@@ -111,7 +141,7 @@ def _refused(message: str, build: Callable[[], Any]) -> Failure:
     return Failure("bad-factory", message, where)
 
 
-def _told(value: Any) -> str:
+def told(value: object) -> str:
     """What a value is, in a few words."""
     if value is None:
         return "None"

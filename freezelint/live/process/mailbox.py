@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ class Mailbox:
         self.request = directory / "request.json"
         self.fault = directory / "fault.txt"  # what faulthandler says when the process crashes
         self.stacks = directory / "stacks.txt"  # what it says when its time is up
+        self._drafts = directory / "drafts.json"
         self._trace = directory / "trace.json"
+        self._map = directory / "map.json"
         self._outcome = directory / "outcome.json"
         self._left = directory / "left.json"
         self._progress = directory / "progress.txt"
@@ -42,6 +45,21 @@ class Mailbox:
         request: dict[str, Any] = json.loads(self.request.read_text(encoding="utf-8"))
         return {**request, "settings": LiveSettings(**request["settings"])}
 
+    def put_drafts(self, drafts: Mapping[str, bytes]) -> None:
+        """Parent: the bytes that stand for those of files, by real path."""
+        names = {}
+        for number, (path, data) in enumerate(drafts.items()):
+            names[path] = f"draft-{number}"
+            (self.directory / names[path]).write_bytes(data)
+        self._drafts.write_text(json.dumps(names), encoding="utf-8")
+
+    def drafts(self) -> dict[str, bytes]:
+        """Child: the bytes that stand for those of files, by real path."""
+        if not self._drafts.exists():
+            return {}
+        names: dict[str, str] = json.loads(self._drafts.read_text(encoding="utf-8"))
+        return {path: (self.directory / name).read_bytes() for path, name in names.items()}
+
     def put_trace(self, trace: Trace) -> None:
         """Child: the evidence so far, in place of what was there. A reader never sees half of it."""
         part = self.directory / f"trace.{os.getpid()}.part"
@@ -51,6 +69,14 @@ class Mailbox:
     def trace(self) -> Trace | None:
         """Parent: the latest evidence."""
         return loads(self._trace.read_bytes()) if self._trace.exists() else None
+
+    def put_map(self, data: dict[str, Any]) -> None:
+        """Child: what a factory's model looks like."""
+        self._map.write_text(json.dumps(data), encoding="utf-8")
+
+    def map(self) -> dict[str, Any] | None:
+        """Parent: what a factory's model looks like."""
+        return json.loads(self._map.read_text(encoding="utf-8")) if self._map.exists() else None
 
     def put_outcome(self, status: str, message: str = "", details: str = "") -> None:
         """Child: how the run ended. The first word stands: a process forked by the script may have been

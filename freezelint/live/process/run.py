@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -44,32 +44,77 @@ main(sys.argv[3])
 
 
 def run_script(
-    target: str, arguments: Sequence[str], settings: LiveSettings, progress: Progress, *, quiet: bool = False
+    target: str,
+    arguments: Sequence[str],
+    settings: LiveSettings,
+    progress: Progress,
+    *,
+    quiet: bool = False,
+    drafts: Mapping[str, bytes] | None = None,
 ) -> Trace:
     """Run a script as `python target arguments…` would and watch its training steps. `quiet` drops what the
-    script prints."""
+    script prints. `drafts` are read in the place of files, by real path."""
     beside = Path(target).resolve().parent
-    return _run("script", target, beside, settings, progress, quiet, arguments=list(arguments))
+    return _run("script", target, beside, settings, progress, quiet, drafts, arguments=list(arguments))
 
 
 def run_factory(
-    target: str, settings: LiveSettings, progress: Progress, *, root: Path | None = None, quiet: bool = False
+    target: str,
+    settings: LiveSettings,
+    progress: Progress,
+    *,
+    root: Path | None = None,
+    quiet: bool = False,
+    drafts: Mapping[str, bytes] | None = None,
 ) -> Trace:
     """Run `train.py:build` or `package.module:build`; modules are looked for in `root`, else in the current
-    directory."""
+    directory. `drafts` are read in the place of files, by real path."""
+    return _run("factory", target, _beside(target, root), settings, progress, quiet, drafts)
+
+
+def map_factory(
+    target: str,
+    settings: LiveSettings,
+    progress: Progress,
+    *,
+    root: Path | None = None,
+    depth: int | None = None,
+) -> tuple[Trace, dict[str, Any] | None]:
+    """What the model looks like that a factory builds (see `freezelint.live.process.mapping`), beside the
+    evidence of why it could not be built where there is none."""
+    found: list[dict[str, Any] | None] = []
+
+    def collect(mailbox: Mailbox) -> None:
+        found.append(mailbox.map())
+
+    trace = _run("map", target, _beside(target, root), settings, progress, True, None, collect, depth=depth)
+    return trace, found[0]
+
+
+def _beside(target: str, root: Path | None) -> Path:
+    """Where the modules of a factory are looked for."""
     place = Path(target.rpartition(":")[0])
-    beside = place.resolve().parent if place.is_file() else (root or Path.cwd()).resolve()
-    return _run("factory", target, beside, settings, progress, quiet)
+    return place.resolve().parent if place.is_file() else (root or Path.cwd()).resolve()
 
 
 def _run(
-    kind: str, target: str, beside: Path, settings: LiveSettings, progress: Progress, quiet: bool, **more: Any
+    kind: str,
+    target: str,
+    beside: Path,
+    settings: LiveSettings,
+    progress: Progress,
+    quiet: bool,
+    drafts: Mapping[str, bytes] | None,
+    collect: Callable[[Mailbox], None] = lambda _: None,
+    **more: Any,
 ) -> Trace:
     with tempfile.TemporaryDirectory(prefix="freezelint-", ignore_cleanup_errors=True) as directory:
         mailbox = Mailbox(Path(directory))
         mailbox.ask(kind, target, settings, **more)
+        mailbox.put_drafts(drafts or {})
         with _started(beside, directory, quiet) as process:
             failure = _attend(process, mailbox, settings, progress)
+        collect(mailbox)
         return _evidence(mailbox, target, failure, process.returncode)
 
 

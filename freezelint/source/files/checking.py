@@ -34,6 +34,9 @@ from freezelint.source.files.source_file import (
 
 # Fewer files than this are read before a pool of processes has started.
 _WORTH_A_POOL = 4
+# New objects after which garbage is looked for between files, and in the midst of one.
+_MANY_OBJECTS = 5_000
+_MOST_OBJECTS = 1_000_000
 # What a comment that names one of our rules says somewhere.
 _SUPPRESSING = b"FRZ"
 
@@ -41,7 +44,8 @@ _SUPPRESSING = b"FRZ"
 @dataclass(frozen=True)
 class Checked:
     """What a run of the source reader found, in the order of the report. `suppressing` are the files that may
-    hold comments which suppress findings, and that were read to their end, without limits.
+    hold comments which suppress findings, and that were read to their end, without limits; `answers`
+    what became of each file.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -49,6 +53,7 @@ class Checked:
     read: int = 0
     passed_over: int = 0
     suppressing: tuple[str, ...] = ()
+    answers: tuple[Judged, ...] = ()
 
 
 def check_files(
@@ -121,19 +126,37 @@ def judge_path(path: Path, roots: Sequence[Path], judge: Judge, sources: Sources
     """Read and judge one file."""
     try:
         file: SourceFile = sources.load(path)
+        sources.tree(file)
     except UnreadableError as error:
         return unreadable(shown_path(path), error)
     except PassedOverError as error:
         return passed_over(shown_path(path), error)
+    _settle()
     return judged(file, Project(file, roots, sources), judge)
 
 
 def calm_collector() -> None:
-    """Look for garbage more seldom, in a process that does nothing but read: trees and traces are many
+    """Look for garbage between files only, in a process that does nothing but read: trees and traces are many
     objects, most of them alive.
     """
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
+    gc.set_threshold(_MOST_OBJECTS, 1000, 1000)
+
+
+def sweep() -> None:
+    """Collect what the reading of a file has left, if that is much."""
+    if _is_calm() and gc.get_count()[0] > _MANY_OBJECTS:
+        gc.collect()
+
+
+def _settle() -> None:
+    """What there is now, the tree that was just parsed above all, need not be looked through for garbage."""
+    if _is_calm():
+        gc.freeze()
+
+
+def _is_calm() -> bool:
+    return gc.get_threshold()[0] == _MOST_OBJECTS
 
 
 def available() -> int:
@@ -175,11 +198,15 @@ def _judged(
     if order and judge is judge_by_reading:
         preload()
     if jobs == 1 or len(order) < _WORTH_A_POOL:
-        return [(position, judge_path(paths[position], roots, judge, sources)) for position in order]
+        answers = []
+        for position in order:
+            answers.append((position, judge_path(paths[position], roots, judge, sources)))
+            sweep()
+        return answers
     from freezelint.source.files.workers import judge_in_parallel
 
-    answers = judge_in_parallel([paths[position] for position in order], jobs, roots, judge)
-    return [(order[position], answer) for position, answer in answers]
+    found = judge_in_parallel([paths[position] for position in order], jobs, roots, judge)
+    return [(order[position], answer) for position, answer in found]
 
 
 def _together(answers: Sequence[Judged], commented: Collection[str] = ()) -> Checked:
@@ -190,7 +217,7 @@ def _together(answers: Sequence[Judged], commented: Collection[str] = ()) -> Che
     suppressing = tuple(
         answer.path for answer in answers if answer.path in commented and answer.read and not answer.limits
     )
-    return Checked(tuple(findings), tuple(limits), read, passed, suppressing)
+    return Checked(tuple(findings), tuple(limits), read, passed, suppressing, tuple(answers))
 
 
 def _each_once(answers: Sequence[Judged]) -> list[Finding]:

@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import translate
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from freezelint.source.files.gitignore import Ignored
 
 SUFFIXES = (".py", ".pyi", ".ipynb")
 # Directories that hold no sources of the project's own. Hidden ones are left out too.
@@ -66,17 +70,27 @@ def _on_a_line(data: bytes, word: bytes, pattern: re.Pattern[bytes]) -> bool:
     return False
 
 
-def discover(targets: Sequence[Path], exclude: Sequence[str] = (), root: Path | None = None) -> list[Path]:
+def discover(
+    targets: Sequence[Path],
+    exclude: Sequence[str] = (),
+    root: Path | None = None,
+    *,
+    force_exclude: bool = False,
+    respect_gitignore: bool = False,
+) -> list[Path]:
     """The files that these targets stand for, each once: a file as it is named, a directory with all sources
     below it, in the order of their names.
 
-    `exclude` are globs against paths relative to `root`, or against single names. They hold for what is found
-    in directories; a file that is named is meant.
+    `exclude` are globs against paths relative to `root`, or against single names. They, and what git ignores,
+    hold for what is found in directories; a file that is named is meant. With `force_exclude` the globs hold
+    for targets, too: whoever names all files that changed does not mean each of them.
     """
     excluded = _Excluded(exclude, (root or Path()).absolute())
     found: dict[str, Path] = {}
     for target in targets:
-        files = _below(target, excluded) if target.is_dir() else [target]
+        if force_exclude and excluded.around(target):
+            continue
+        files = _below(target, excluded, respect_gitignore) if target.is_dir() else [target]
         for path in files:
             found.setdefault(os.path.realpath(path), path)
     return list(found.values())
@@ -94,13 +108,20 @@ class _Excluded:
         self._root = root
         self._pattern = re.compile("|".join(_translated(glob) for glob in globs)) if globs else None
 
-    def __call__(self, entry: os.DirEntry[str]) -> bool:
+    def __call__(self, name: str, path: str) -> bool:
         if self._pattern is None:
             return False
-        if self._pattern.fullmatch(entry.name):
+        if self._pattern.fullmatch(name):
             return True
-        relative = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
+        relative = os.path.relpath(path, self._root).replace(os.sep, "/")
         return self._pattern.fullmatch(relative) is not None
+
+    def around(self, path: Path) -> bool:
+        """Whether the path is left out, or a directory of the project that it lies in."""
+        absolute = path.parent.resolve() / path.name
+        root = self._root.resolve()
+        places = (each for each in (absolute, *absolute.parents) if root in each.parents)
+        return any(self(each.name, str(self._root / each.relative_to(root))) for each in places)
 
 
 def _translated(glob: str) -> str:
@@ -109,14 +130,14 @@ def _translated(glob: str) -> str:
     return f"(?:{translate(plain)})"
 
 
-def _below(directory: Path, excluded: _Excluded) -> Iterator[Path]:
+def _below(directory: Path, excluded: _Excluded, respect_gitignore: bool = False) -> Iterator[Path]:
     """All sources below a directory. Links to directories are followed, but each directory is entered once;
     what cannot be listed is left out.
     """
     entered: set[tuple[int, int]] = set()
-    waiting = [str(directory)]
+    waiting = [(str(directory), _ignored_around(directory) if respect_gitignore else None)]
     while waiting:
-        here = waiting.pop()
+        here, ignored = waiting.pop()
         try:
             status = Path(here).stat()
             with os.scandir(here) as listing:
@@ -128,16 +149,32 @@ def _below(directory: Path, excluded: _Excluded) -> Iterator[Path]:
         entered.add((status.st_dev, status.st_ino))
         if len(entered) > 1 and any(entry.name == "pyvenv.cfg" for entry in entries):
             continue  # a virtual environment, whatever its name
+        if ignored is not None:
+            git = [entry.name for entry in entries if entry.name.startswith(".git")]
+            ignored = ignored.inside(os.path.abspath(here), git) if git else ignored  # noqa: PTH100
         inner = []
         for entry in entries:
-            if excluded(entry):
+            if entry.name.startswith(".") or excluded(entry.name, entry.path):
                 continue
             if _is_directory(entry):
-                if not entry.name.startswith(".") and entry.name not in NEVER_ENTERED:
-                    inner.append(entry.path)
-            elif entry.name.endswith(SUFFIXES) and not entry.name.startswith("."):
+                if entry.name not in NEVER_ENTERED and not _is_ignored(entry, ignored):
+                    inner.append((entry.path, ignored))
+            elif entry.name.endswith(SUFFIXES) and not _is_ignored(entry, ignored):
                 yield Path(entry.path)
         waiting.extend(reversed(inner))
+
+
+def _ignored_around(directory: Path) -> Ignored:
+    from freezelint.source.files.gitignore import around
+
+    return around(Path(os.path.abspath(directory)))  # noqa: PTH100 - links stay as they are
+
+
+def _is_ignored(entry: os.DirEntry[str], ignored: Ignored | None) -> bool:
+    if not ignored:
+        return False
+    path = os.path.abspath(entry.path)  # noqa: PTH100 - links stay as they are
+    return ignored(path, is_directory=entry.is_dir(follow_symlinks=False))
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:

@@ -105,7 +105,7 @@ def _why(worker: _Worker, error: Exception, most_seconds: float) -> str:
 
 def _work(connection: Connection, roots: tuple[Path, ...], judge: Judge) -> None:
     """A worker's life."""
-    from freezelint.source.files.checking import calm_collector, judge_path
+    from freezelint.source.files.checking import calm_collector, judge_path, sweep
 
     calm_collector()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
@@ -114,3 +114,4 @@ def _work(connection: Connection, roots: tuple[Path, ...], judge: Judge) -> None
         while True:
             path: Path = connection.recv()
             connection.send(judge_path(path, roots, judge, sources))
+            sweep()

@@ -5,7 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from freezelint.source.interpreter.signals import BreakSignal, ContinueSignal, ReturnSignal
+from freezelint.source.interpreter.signals import (
+    BreakSignal,
+    BudgetError,
+    ContinueSignal,
+    RaisedSignal,
+    ReturnSignal,
+)
 from freezelint.source.interpreter.values import (
     MISSING,
     Call,
@@ -133,6 +139,49 @@ def _made_by_library(machine: Machine, cls: Class, call: Call) -> Value:
 
 def run(machine: Machine, function: Function, call: Call, receiver: Value = MISSING) -> Value:
     """Call a function of the script."""
+    if (
+        machine.in_fragment
+        and function.file is not machine.file
+        and not (machine.abroad or machine.importing)
+    ):
+        return _abroad(machine, function, call, receiver)
+    return _run(machine, function, call, receiver)
+
+
+# Expressions and statements that one call of another module's function may evaluate in a fragment.
+_MOST_TICKS_ABROAD = 5_000
+
+
+def _abroad(machine: Machine, function: Function, call: Call, receiver: Value) -> Value:
+    """Call a function of another module, of which a fragment tells little: with arguments that nobody knows it
+    may go far or raise. Then it is a function that is not known.
+    """
+    from freezelint.source.interpreter import calls
+
+    most, before = machine.most_ticks, machine.ticks
+    allowed = machine.most_ticks = min(most, before + _MOST_TICKS_ABROAD)
+    machine.abroad = True
+    try:
+        return _run(machine, function, call, receiver)
+    except BudgetError:
+        if machine.ticks > most:
+            raise
+        machine.limit("a part of the file", "what it calls in other modules is too long to follow")
+    except RaisedSignal:
+        if any(frame.handled and any(frame.handled) for frame in machine.frames):
+            raise
+    finally:
+        machine.abroad = False
+        machine.most_ticks = min(most + machine.most_ticks - allowed, machine.whole_ticks)
+    if function.name == "__init__":
+        if isinstance(receiver, Module):
+            receiver.open = True
+        return None
+    given = call.args if receiver is MISSING else [receiver, *call.args]
+    return calls.unknown(machine, function.name, Call(call.node, given, call.kwargs, complete=call.complete))
+
+
+def _run(machine: Machine, function: Function, call: Call, receiver: Value) -> Value:
     from freezelint.source.interpreter.machine import MOST_DEPTH, Frame
 
     if (

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from freezelint.source.interpreter.machine import Machine
 
 
+# Our own library is imitated, also for who checks a script next to its source.
+_IMITATED = "freezelint"
+
 # Where a module keeps what is left of it.
 PENDING = "*pending"
 # Where it keeps the modules from which it has all names, and which have some from others in turn.
@@ -130,7 +133,8 @@ def _of_module(module: Namespace, name: str) -> Callable[[Machine], Value]:
 
 def load(machine: Machine, importing: SourceFile, name: str, level: int) -> Value:
     """The module of this name: one of the project, read once a run, or a library."""
-    file = machine.project.find(importing, name, level)
+    own = not level and name.partition(".")[0] == _IMITATED and _IMITATED not in importing.path.split("/")
+    file = None if own else machine.project.find(importing, name, level)
     if file is None:
         return Library(name if not level else f"{'.' * level}{name}")
     known = machine.modules.get(file.path)

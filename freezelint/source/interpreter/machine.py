@@ -8,6 +8,7 @@ other libraries do is in `vocabulary`; what happened goes to the `recorder`.
 from __future__ import annotations
 
 import ast
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,6 +38,10 @@ from freezelint.source.vocabulary import vocabulary
 
 # Expressions and statements that one run may evaluate.
 MOST_TICKS = 150_000
+# Seconds of processor time that one file may take, ten times what the longest ones do: for single expressions
+# that cost as much as thousands.
+MOST_SECONDS = 20.0
+_TICKS_BETWEEN_LOOKS = 64
 # Calls of the script's functions inside each other.
 MOST_DEPTH = 40
 
@@ -79,8 +84,12 @@ class Machine:
         self.decided = 0  # conditions of unknown outcome that were decided so far
         self.ticks = 0
         self.whole_ticks = self.most_ticks = MOST_TICKS
+        self.until = time.thread_time() + MOST_SECONDS
+        self._looks = 0
         self.imported = 0  # characters of the modules of the project that were opened
         self.unfolding = 0  # objects of the script that are being iterated over inside each other
+        self.in_fragment = False  # nobody knows the arguments of what runs
+        self.abroad = False  # a function of another module runs, called by a fragment
         self.importing = 0  # modules of the project whose bodies are running
         self.loops: list[iteration.Loop] = []
         self.inexact = 0  # loops that are running of which nobody knows the number of passes
@@ -123,6 +132,9 @@ class Machine:
         self.ticks += amount
         if self.ticks > self.most_ticks:
             raise BudgetError("the script is too long to follow to its end")
+        self._looks += 1
+        if self._looks % _TICKS_BETWEEN_LOOKS == 0 and time.thread_time() > self.until:
+            raise BudgetError(f"it takes longer than {MOST_SECONDS:.0f} s")
 
     def location(self, node: ast.AST | None = None) -> Location | None:
         """Where the current statement (or this node of the current frame) is, with the calls that led

@@ -17,7 +17,7 @@ from freezelint.source.interpreter.iterables import (
     is_plain,
     keys_of,
 )
-from freezelint.source.interpreter.operators import is_flat, known, paid
+from freezelint.source.interpreter.operators import are_comparable, known, paid
 from freezelint.source.interpreter.signals import BudgetError, RaisedSignal, Signal
 from freezelint.source.interpreter.values import (
     MISSING,
@@ -98,7 +98,7 @@ def _of_constant(machine: Machine, native: Native, owner: Any, call: Call) -> Va
     if not call.complete or any(hint is MISSING or not is_plain(hint) for hint in hints):
         return Unknown(_text(native, call))
     args, kwargs = hints[: len(given)], dict(zip(call.kwargs, hints[len(given) :], strict=True))
-    if _is_too_long(owner, native.name, hints):
+    if _is_too_long(owner, native.name, hints) or _is_searched(owner, hints):
         return Unknown(_text(native, call))
     result = _attempt(machine, owner, native.name, args, kwargs)
     if result is not MISSING and not any(isinstance(value, Unknown) for value in (native.owner, *values)):
@@ -125,6 +125,11 @@ def _is_too_long(owner: Any, name: str, args: list[Value]) -> bool:
         parts = [part for part in args[0] if isinstance(part, (str, bytes))]
         return sum(map(len, parts)) + len(owner) * len(parts) > LONGEST
     return False
+
+
+def _is_searched(owner: Any, args: list[Value]) -> bool:
+    """Whether Python looks at all numbers of a range, one by one: for whole ones it knows the place."""
+    return isinstance(owner, range) and not all(type(value) is int for value in args)
 
 
 # -- containers ----------------------------------------------------------------------------------------------
@@ -243,7 +248,7 @@ def _generic(machine: Machine, native: Native, owner: Any, call: Call) -> Value:
     asks = name in ("index", "count", "remove")
     if asks and any(isinstance(value, (Unknown, Tensor)) and value not in owner for value in call.args[:1]):
         return Unknown(_text(native, call))
-    if asks and not (is_flat(owner) and all(is_flat(value) for value in call.args)):
+    if asks and not are_comparable(machine, owner, *call.args):
         return Unknown(_text(native, call))
     args = [_callable(machine, argument) for argument in call.args]
     kwargs = {key: _callable(machine, value) for key, value in call.kwargs.items()}

@@ -129,18 +129,46 @@ def paid(machine: Machine, made: Value) -> Value:
 _CONTAINERS: tuple[Any, ...] = (list, tuple, dict, set, frozenset)
 
 
-def is_flat(value: Value, kinds: tuple[Any, ...] = _CONTAINERS, budget: int = 5000) -> bool:
+# Containers in containers, how deep they may lie, and the elements in all of them.
+_MOST_CONTAINERS = 5000
+_DEEPEST = 60
+_MOST_ELEMENTS = 2 * LONGEST
+_ELEMENTS_OF_A_TICK = 50
+
+
+def is_flat(value: Value, kinds: tuple[Any, ...] = _CONTAINERS) -> bool:
     """Whether containers in containers (of these kinds) have so few elements in all that Python can hash and
     compare them at once: `t = (t, t)` doubles them each time.
     """
-    pending = [value] if isinstance(value, kinds) else []
-    for _ in range(budget):
-        if not pending:
-            return True
-        current = pending.pop()
-        inner = current.values() if isinstance(current, dict) else current
-        pending.extend(one for one in inner if isinstance(one, kinds))
-    return not pending
+    return _size_of(value, kinds) is not None
+
+
+def _size_of(value: Value, kinds: tuple[Any, ...] = _CONTAINERS) -> int | None:
+    """The elements of containers in containers; None where there are too many of them."""
+    level = [value] if isinstance(value, kinds) else []
+    containers = elements = 0
+    for _ in range(_DEEPEST):
+        inner: list[Any] = []
+        for one in level:
+            elements += len(one)
+            if elements > _MOST_ELEMENTS or len(inner) > _MOST_CONTAINERS:
+                return None
+            parts = one.values() if isinstance(one, dict) else one
+            inner += [part for part in parts if isinstance(part, kinds)]
+        containers += len(level)
+        if not inner or containers > _MOST_CONTAINERS:
+            return None if inner else elements
+        level = inner
+    return None
+
+
+def are_comparable(machine: Machine, *values: Value) -> bool:
+    """Whether Python can compare these, or look them through, at once. That costs as much as the statements
+    which make them.
+    """
+    sizes = [_size_of(value) for value in values]
+    machine.tick(sum(_MOST_ELEMENTS if size is None else size for size in sizes) // _ELEMENTS_OF_A_TICK)
+    return None not in sizes
 
 
 def _hinted(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
@@ -253,7 +281,7 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         return result
     if _uncertain(left) or _uncertain(right):
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
-    if not (is_flat(left) and is_flat(right)):
+    if not are_comparable(machine, left, right):
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
     try:
         return bool(compute(left, right))

@@ -193,6 +193,7 @@ _WIDE = {
     "OSError": {"FileNotFoundError", "IOError"},
     "ImportError": {"ModuleNotFoundError"},
     "RuntimeError": {"NotImplementedError"},
+    "ValueError": {"NoMatchError"},
 }
 
 

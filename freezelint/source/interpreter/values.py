@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Value: TypeAlias = Any
 Scope: TypeAlias = "dict[str, Value]"
 
+# The places below a module that are looked at, and how deep they may lie.
+_MOST_PLACES = 20_000
+_DEEPEST = 60
+
 
 class _Missing:
     """The absence of a value, where None is one."""
@@ -397,14 +401,24 @@ class Module:
                     met.add(id(parameter))
                     yield f"{path}.{name}" if path else name, parameter
 
-    def every_place(self, prefix: str = "", depth: int = 60) -> Iterator[tuple[str, Parameter]]:
-        """Every parameter at all of its places, those in modules that stand at several included."""
-        for name, parameter in list(self.parameters.items()):
-            if parameter is not None:
-                yield f"{prefix}.{name}" if prefix else name, parameter
-        for name, child in list(self.children.items()) if depth else ():
-            if child is not None:
-                yield from child.every_place(f"{prefix}.{name}" if prefix else name, depth - 1)
+    def every_place(self) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter at all of its places, those in modules that stand at several included: as far as
+        there are not more of these than any model has, which modules inside themselves do.
+        """
+        pending: list[tuple[str, Module, int]] = [("", self, 0)]
+        for _ in range(_MOST_PLACES):
+            if not pending:
+                return
+            path, module, depth = pending.pop()
+            for name, parameter in list(module.parameters.items()):
+                if parameter is not None:
+                    yield f"{path}.{name}" if path else name, parameter
+            for name, child in reversed(module.children.items()) if depth < _DEEPEST else ():
+                if child is not None:
+                    pending.append((f"{path}.{name}" if path else name, child, depth + 1))
+
+    def __repr__(self) -> str:
+        return f"Module({self.class_name})"  # what it holds may be without end
 
     @property
     def is_open(self) -> bool:

@@ -25,10 +25,14 @@ def escaped(machine: Machine, values: Iterable[Value], name: str) -> None:
 
 
 def _escape(machine: Machine, module: Module, name: str) -> None:
+    machine.limit(f"`{name}`", "it was handed the model, and its source is not known", machine.location())
+    forget(module)
+
+
+def forget(module: Module) -> None:
+    """Flags, modes and origins of a model may be anything from now on."""
     from freezelint.source.semantics import open_ends
 
-    location = machine.location()
-    machine.limit(f"`{name}`", "it was handed the model, and its source is not known", location)
     for _, inner in module.walk():
         inner.training, inner.training_cause = None, None
         rest = [open_ends.rest_of(inner)] if inner.open else []

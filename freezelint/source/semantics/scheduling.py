@@ -7,6 +7,7 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from freezelint.freezing.shapes import Shape
 from freezelint.source.interpreter.values import Optimizer, Schedule, Unknown, Value
 from freezelint.source.semantics.rates import number
 
@@ -28,6 +29,9 @@ _START_AS_GIVEN = frozenset(
 
 # Where a schedule of transformers keeps how many steps it warms up: no name that a script can use.
 WARM_UP = "warm-up steps"
+# The schedule of `freezelint.freezing`, and where it keeps its shape.
+RATIO = "RatioSchedule"
+SHAPE = "*shape"
 
 
 def start(machine: Machine, schedule: Schedule, optimizer: Optimizer) -> None:
@@ -51,6 +55,8 @@ def advance(machine: Machine, schedule: Schedule, optimizer: Optimizer, epoch: i
     where torch raises for want of a group.
     """
     schedule.attributes["last_epoch"] = Unknown("last_epoch", late=True) if epoch is None else epoch
+    if schedule.class_name == RATIO:
+        take_in(schedule, optimizer)
     if lacks_group(schedule, optimizer):
         return "group-missing"
     if WARM_UP in schedule.attributes:
@@ -67,6 +73,52 @@ def advance(machine: Machine, schedule: Schedule, optimizer: Optimizer, epoch: i
     else:
         _write(machine, schedule, optimizer, epoch)
     return ""
+
+
+def take_in(schedule: Schedule, optimizer: Optimizer) -> None:
+    """A schedule of ours gives groups that were added later a base rate."""
+    bases = schedule.attributes.get("base_lrs")
+    if isinstance(bases, list):
+        for group in optimizer.groups[len(bases) :]:
+            bases.append(group.setdefault("initial_lr", group.get("lr", Unknown("lr"))))
+
+
+def follow(schedule: Schedule, optimizer: Optimizer, head: dict[str, Value]) -> None:
+    """`GradualUnfreezing` lets a schedule of torch's go on with groups that were added later. They are at
+    their base rate, and go to the part of it that the group `head` is at.
+    """
+    now, first = number(head.get("lr")), number(head.get("initial_lr"))
+    for group in optimizer.groups:
+        if "initial_lr" not in group and "initial_lr" in head:
+            base = group["initial_lr"] = group.get("lr", Unknown("lr"))
+            rate = number(base)
+            if rate is None or now is None or not first:
+                group["lr"] = Unknown("lr")
+            else:
+                group["lr"] = rate * now / first
+    position = next(place for place, group in enumerate(optimizer.groups) if group is head)
+    for each in (schedule, *_inner(schedule)):
+        _extend(each, optimizer, position)
+
+
+def _extend(schedule: Schedule, optimizer: Optimizer, position: int) -> None:
+    bases, lambdas = (schedule.attributes.get(name) for name in ("base_lrs", "lr_lambdas"))
+    if isinstance(bases, list):
+        bases += [group.get("initial_lr", Unknown("lr")) for group in optimizer.groups[len(bases) :]]
+    if isinstance(lambdas, list) and position < len(lambdas):
+        lambdas += [lambdas[position]] * (len(optimizer.groups) - len(lambdas))
+
+
+def restart(machine: Machine, schedule: Schedule, optimizer: Optimizer) -> None:
+    """A schedule of ours warms up anew from the step that it stands at."""
+    take_in(schedule, optimizer)
+    shape, epoch = schedule.attributes.get(SHAPE), schedule.attributes.get("last_epoch")
+    if isinstance(shape, Shape) and isinstance(epoch, int):
+        shape.restart(epoch)
+        _write(machine, schedule, optimizer, epoch)
+    else:
+        schedule.attributes[SHAPE] = None
+        _forget(optimizer)
 
 
 def lacks_group(schedule: Schedule, optimizer: Optimizer) -> bool:
@@ -135,6 +187,9 @@ def _rate(machine: Machine, schedule: Schedule, base: Value, epoch: int | None, 
 
 def _formula(machine: Machine, schedule: Schedule, base: float, epoch: int, position: int) -> float | None:
     name = schedule.class_name
+    if name == RATIO:
+        shape = schedule.attributes.get(SHAPE)
+        return base * shape(epoch) if isinstance(shape, Shape) else None
     if name == "LambdaLR":
         lambdas = schedule.attributes.get("lr_lambdas")
         if not isinstance(lambdas, list) or position >= len(lambdas):

@@ -76,7 +76,7 @@ def _is_uncertain(machine: Machine, owner: Module, name: str) -> bool:
 def hasattr_(machine: Machine, call: Call) -> Value:
     """True or False where that is certain."""
     owner, name = call.get(0, "obj", None), known(call.get(1, "name", MISSING))
-    text = f"hasattr({text_of(owner)}, {name!r})"
+    text = f"hasattr({text_of(owner)}, {text_of(name)})"
     if not isinstance(name, str) or isinstance(call.args[1], Unknown):
         return Unknown(text)
     has = machine.has(owner, name)

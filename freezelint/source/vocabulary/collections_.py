@@ -103,7 +103,7 @@ def namedtuple(machine: Machine, call: Call) -> Value:
         values = {one: later.get(i, one, fallback.get(one, Unknown(one))) for i, one in enumerate(names)}
         return Instance(None, values, kind="collections.namedtuple")
 
-    return Intrinsic(str(name), make)
+    return Intrinsic(name if isinstance(name, str) else text_of(name), make)
 
 
 @function("collections.namedtuple.__iter__", "typing.NamedTuple.__iter__")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezelint.source.interpreter.describing import text_of
 from freezelint.source.interpreter.operators import known
 from freezelint.source.interpreter.values import (
     MISSING,
@@ -51,7 +52,7 @@ def fire(machine: Machine, call: Call) -> Value:
     """Calls the function, or makes an object of the class."""
     target = call.get(0, "component", None)
     if isinstance(target, dict):
-        target = next((value for name, value in target.items() if "train" in str(name)), None)
+        target = next((value for name, value in target.items() if "train" in text_of(name)), None)
     if isinstance(target, (Function, Intrinsic)):
         return machine.call(as_command(target))
     return machine.call(target) if isinstance(target, Class) else Unknown("Fire(…)")

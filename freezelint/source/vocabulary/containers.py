@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from freezelint.source.interpreter import iteration
+from freezelint.source.interpreter.describing import text_of
 from freezelint.source.interpreter.operators import known
 from freezelint.source.interpreter.values import Call, Items, Module, Parameter, Tensor, Unknown, Value
 from freezelint.source.semantics import modules, open_ends
@@ -45,7 +46,7 @@ def sequential(machine: Machine, module: Module, call: Call) -> None:
         module.open = True
     if len(call.args) == 1 and isinstance(known(call.args[0]), dict):
         for name, value in list(known(call.args[0]).items())[:MOST_LAYERS]:
-            _hold(machine, module, str(name), value)
+            _hold(machine, module, name if isinstance(name, str) else text_of(name), value)
         module.open = module.open or machine.parts.may_hold_more(call.args[0])
         return
     if len(call.args) == 1 and isinstance(call.args[0], Unknown):  # an OrderedDict, or one layer

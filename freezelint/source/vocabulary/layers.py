@@ -16,7 +16,7 @@ from freezelint.source.interpreter.values import (
     Tensor,
     Value,
 )
-from freezelint.source.semantics import building
+from freezelint.source.semantics import building, staying
 from freezelint.source.semantics.building import (
     REQUIRED,
     arguments,
@@ -280,7 +280,8 @@ def _converted(norm: Module) -> Module:
     )
     made.bases = frozenset({"SyncBatchNorm", "_BatchNorm", "_NormBase", "Module"})
     made.training_cause, made.name = norm.training_cause, norm.name
-    made.parameters, made.buffers, made.attributes = norm.parameters, norm.buffers, norm.attributes
+    made.parameters, made.buffers = norm.parameters, norm.buffers
+    made.attributes = staying.without(norm.attributes)
     return made
 
 

@@ -21,7 +21,7 @@ from freezelint.source.interpreter.values import (
     Value,
 )
 from freezelint.source.recording.snapshot import unwrapped
-from freezelint.source.semantics import forwards, modules, open_ends
+from freezelint.source.semantics import forwards, modules, open_ends, staying
 from freezelint.source.vocabulary import attribute, method
 
 if TYPE_CHECKING:
@@ -290,7 +290,10 @@ def zero_grad(machine: Machine, module: Module, call: Call) -> Value:
 @method(Module, "train")
 def train(machine: Machine, module: Module, call: Call) -> Value:
     """`Module.train`: the mode of everything below, through the overrides of the script's classes."""
-    _set_mode(machine, module, machine.truth(call.get(0, "mode", True)))
+    if staying.stays(module):
+        staying.put(module, False, module.training_cause)
+    else:
+        _set_mode(machine, module, machine.truth(call.get(0, "mode", True)))
     return module
 
 
@@ -328,11 +331,16 @@ def _change(machine: Machine, module: Module, mode: bool | None, cause: int | No
     if id(module) in met:
         return
     met.add(id(module))
+    if staying.stays(module) is not False:
+        known = staying.stays(module) or mode is False
+        staying.put(module, False if known else None, module.training_cause)
+        return
     module.training, module.training_cause = mode, cause
     for child in list(module.children.values()):
         if child is None:
             continue
-        overridden = child.cls.find("train") if child.cls is not None else None
+        own = child.cls is not None and staying.stays(child) is False
+        overridden = child.cls.find("train") if child.cls is not None and own else None
         if overridden is not None and isinstance(overridden[0], Function):
             machine.call(Method(overridden[0], child), Unknown("mode") if mode is None else mode)
         else:
@@ -340,6 +348,8 @@ def _change(machine: Machine, module: Module, mode: bool | None, cause: int | No
     rest = module.attributes.get("*module")
     if isinstance(rest, Module):
         _change(machine, rest, mode, cause, met)
+    if mode and staying.keeps(module):
+        staying.put_frozen_in_eval(module)
 
 
 # -- running, moving -------------------------------------------------------------------------------

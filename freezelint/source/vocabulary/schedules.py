@@ -54,13 +54,13 @@ _HIDDEN = "as a schedule"
 )  # fmt: skip
 def schedule_class(machine: Machine, call: Call) -> Value:
     """The constructor of a schedule, or a factory of one."""
-    return _made(machine, call.name.rpartition(".")[2], call)
+    return made_schedule(machine, call.name.rpartition(".")[2], call)
 
 
 @function("timm.scheduler.create_scheduler", "timm.scheduler.create_scheduler_v2")
 def timm_scheduler(machine: Machine, call: Call) -> Value:
     """Gives the schedule and the number of epochs."""
-    return _made(machine, "CosineLRScheduler with warmup", call), Unknown("num_epochs")
+    return made_schedule(machine, "CosineLRScheduler with warmup", call), Unknown("num_epochs")
 
 
 @function(*(f"transformers.get_{name}" for name in _TRANSFORMERS))
@@ -73,16 +73,21 @@ def transformers_schedule(machine: Machine, call: Call) -> Value:
         warm = 0
     steps = number(warm)
     shown = name if "warmup" in name else f"{name} (warmup)"
-    return _made(machine, "LambdaLR" if steps == 0 else shown, call, details={scheduling.WARM_UP: steps})
+    return made_schedule(
+        machine, "LambdaLR" if steps == 0 else shown, call, details={scheduling.WARM_UP: steps}
+    )
 
 
-def _made(
+def made_schedule(
     machine: Machine,
     name: str,
     call: Call,
     receiver: Instance | None = None,
     details: dict[str, Value] | None = None,
 ) -> Value:
+    """A schedule of this class over the optimizer among the arguments; `details` are attributes that say how
+    it is set up.
+    """
     optimizer = _optimizer_in(call)
     if optimizer is None and receiver is None and not name[:1].isupper():
         return calls.unknown(machine, call.name, call)
@@ -181,7 +186,7 @@ def own_class(machine: Machine, call: Call) -> None:
     instance = call.args.pop(0) if call.args else None
     if isinstance(instance, Instance) and instance.cls is not None:
         instance.attributes[_HIDDEN] = None
-        schedule = _made(machine, instance.cls.name, call, instance)
+        schedule = made_schedule(machine, instance.cls.name, call, instance)
         instance.attributes[_HIDDEN] = schedule
 
 

@@ -60,6 +60,16 @@ def test_exclusions(tmp_path: Path) -> None:
     ]
 
 
+def test_forced_exclusions_hold_for_what_is_named(tmp_path: Path) -> None:
+    tree(tmp_path, "old/x/a.py", "new/old.py", "new/b.py")
+    named = [tmp_path / "old/x/a.py", tmp_path / "old/x", tmp_path / "new/old.py", tmp_path / "new/b.py"]
+    kept = [tmp_path / "new/old.py", tmp_path / "new/b.py"]
+    assert discover(named, ["old"], tmp_path, force_exclude=True) == kept
+    assert discover(named, ["old/**", "new/old.py"], tmp_path, force_exclude=True) == kept[1:]
+    assert discover(named, ["new"], tmp_path / "new", force_exclude=True) == [named[0], *kept]
+    assert discover(named, ["old"], tmp_path) == [named[0], *kept]
+
+
 def test_links_that_go_round_in_circles(tmp_path: Path) -> None:
     tree(tmp_path, "a/b.py")
     (tmp_path / "a" / "round").symlink_to(tmp_path)

@@ -1,0 +1,1 @@
+"""`--fix`: from findings to edits, each proven by looking again before it is kept."""

@@ -1,0 +1,51 @@
+"""What several mends ask about optimizers: where they are built, from what, and how the code calls them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from freezelint.evidence import Location, Optimizer
+from freezelint.fixing.scene import Scene
+from freezelint.fixing.scopes import is_in_scope
+from freezelint.fixing.script import Script
+
+
+def parameters_of(call: ast.Call) -> ast.expr | None:
+    """What an optimizer's construction is given to train."""
+    if call.args:
+        return call.args[0]
+    return next((keyword.value for keyword in call.keywords if keyword.arg == "params"), None)
+
+
+def built_before(scene: Scene, location: Location) -> Iterator[tuple[Optimizer, Location]]:
+    """The optimizers that were built before something happened at this place, the latest first."""
+    trace = scene.trace
+    happened = [e.index for e in trace.events if e.location is not None and e.location.at() == location.at()]
+    for optimizer in reversed(trace.optimizers):
+        built = trace.event(optimizer.built)
+        if built is not None and built.location is not None and happened and built.index < max(happened):
+            yield optimizer, built.location
+
+
+def name_at(scene: Scene, optimizer: Optimizer, script: Script, statement: ast.stmt) -> str | None:
+    """What the optimizer is called at this statement; None where it has no name there."""
+    steps = [event for event in scene.trace.events_of("stepped") if event.optimizer == optimizer.index]
+    names = [optimizer.name, *(_receiver(scene, event.location) for event in steps)]
+    return next((name for name in names if name and is_in_scope(script, name, statement)), None)
+
+
+def _receiver(scene: Scene, location: Location | None) -> str:
+    """How `optimizer.step()` at this place calls the optimizer."""
+    if location is None:
+        return ""
+    script = scene.script(location.path)
+    call = script.node_at(location, ast.Call)
+    if call is not None and isinstance(call.func, ast.Attribute) and call.func.attr == "step":
+        return script.text(call.func.value)
+    return ""
+
+
+def trainable(parameters: str) -> str:
+    """The trainable ones of an expression that gives parameters."""
+    return f"[p for p in {parameters} if p.requires_grad]"

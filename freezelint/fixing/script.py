@@ -1,0 +1,277 @@
+"""A source file as a mend sees it: its syntax tree with the places of things, and edits in the file's own
+style.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar
+
+from freezelint.evidence import Location
+from freezelint.finding import Edit
+from freezelint.source.files.source_file import SourceFile
+
+Node = TypeVar("Node", bound=ast.AST)
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+_Statements = (ast.stmt, ast.ExceptHandler, ast.match_case)
+
+
+class NoPlaceError(Exception):
+    """The code leaves no place for an edit; the message says why, as in "not mended: …"."""
+
+
+class Script:
+    """One file. Nodes belong to `tree`; locations are those that the witnesses give."""
+
+    def __init__(self, file: SourceFile, tree: ast.Module) -> None:
+        self.file = file
+        self.tree = tree
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    # -- finding ------------------------------------------------------------------------------------------
+
+    def node_at(self, location: Location, kind: type[Node]) -> Node | None:
+        """The node of this kind that the location spans; where only its line is known (Python before 3.11
+        tells running programs no columns), the only one that begins on it.
+        """
+        line = self._line(location)
+        found = [node for node in self._by_line.get(line, ()) if isinstance(node, kind)]
+        if location.end_column is None and location.column <= 1:
+            return found[0] if len(found) == 1 else None
+        exact = [node for node in found if self._spans(node, location)]
+        return exact[0] if exact else None
+
+    def statement_at(self, location: Location) -> ast.stmt | None:
+        """The innermost statement around the beginning of the location."""
+        line = self._line(location)
+        best: ast.stmt | None = None
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+                where = self.file.location(node)
+                after = node.lineno == line and where.column > location.column
+                if not after and (best is None or _begins(node) >= _begins(best)):
+                    best = node
+        return best
+
+    def line(self, location: Location) -> str:
+        """The line that the location begins on."""
+        return self.file.lines[self._line(location) - 1]
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        return self._parents.get(node)
+
+    def parents(self, node: ast.AST) -> Iterator[ast.AST]:
+        """What contains the node, innermost first."""
+        outer = self._parents.get(node)
+        while outer is not None:
+            yield outer
+            outer = self._parents.get(outer)
+
+    def statement_of(self, node: ast.AST) -> ast.stmt:
+        """The innermost statement that the node is, or is part of."""
+        for each in (node, *self.parents(node)):
+            if isinstance(each, ast.stmt):
+                return each
+        raise NoPlaceError("it is no part of a statement")
+
+    def function_of(self, node: ast.AST) -> Definition | None:
+        """The function that the node is in."""
+        return next((each for each in self.parents(node) if isinstance(each, Definition)), None)
+
+    def class_of(self, node: ast.AST) -> ast.ClassDef | None:
+        """The class that the node is in."""
+        return next((each for each in self.parents(node) if isinstance(each, ast.ClassDef)), None)
+
+    def body_of(self, statement: ast.stmt) -> list[ast.stmt]:
+        """The suite that the statement is in."""
+        parent = self._parents.get(statement)
+        for name in ("body", "orelse", "finalbody"):
+            suite = getattr(parent, name, None)
+            if isinstance(suite, list) and statement in suite:
+                return suite
+        raise NoPlaceError("it is in no block of statements")
+
+    def text(self, node: ast.AST) -> str:
+        """The source of a node as it is written, its lines ended by newlines."""
+        lines = self.file.lines
+        first, last = _begins(node)[0] - 1, (getattr(node, "end_lineno", None) or _begins(node)[0]) - 1
+        where = self.file.location(node)
+        end = (where.end_column or 1) - 1
+        if first == last:
+            return lines[first][where.column - 1 : end]
+        return "\n".join([lines[first][where.column - 1 :], *lines[first + 1 : last], lines[last][:end]])
+
+    # -- style --------------------------------------------------------------------------------------------
+
+    def indent(self, statement: ast.stmt) -> str:
+        """The blanks before a statement."""
+        line = self.file.lines[_begins(statement)[0] - 1]
+        return line[: len(line) - len(line.lstrip())]
+
+    @cached_property
+    def unit(self) -> str:
+        """What one level of indentation is in this file."""
+        steps: Counter[str] = Counter()
+        for node in ast.walk(self.tree):
+            body = getattr(node, "body", None)
+            if (
+                isinstance(node, ast.stmt)
+                and isinstance(body, list)
+                and body
+                and body[0].lineno > node.lineno
+            ):
+                outer, inner = self.indent(node), self.indent(body[0])
+                if inner.startswith(outer):
+                    steps[inner[len(outer) :]] += 1
+        return steps.most_common(1)[0][0] if steps else "    "
+
+    @cached_property
+    def quote(self) -> str:
+        """The quotes that this file prefers."""
+        text = self.file.text
+        return "'" if text.count("'") > text.count('"') else '"'
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All names that the file uses anywhere."""
+        return frozenset(re.findall(r"[^\W\d]\w*", self.file.text))
+
+    def fresh(self, *wanted: str) -> str:
+        """The first of these names that the file does not use yet, else one made from the last."""
+        name = next((name for name in wanted if name not in self.names), wanted[-1])
+        number = 2
+        while name in self.names:
+            name, number = f"{wanted[-1]}_{number}", number + 1
+        return name
+
+    # -- changing -----------------------------------------------------------------------------------------
+
+    def location(self, node: ast.AST) -> Location:
+        return self.file.location(node)
+
+    def replace(self, node: ast.AST, text: str) -> Edit:
+        return Edit(self.file.location(node), text)
+
+    def remove(self, statement: ast.stmt) -> Edit:
+        """Take a statement out, its lines included; `pass` takes its place where a block would be empty."""
+        if len(self.body_of(statement)) == 1:
+            return self.replace(statement, "pass")
+        self._require_own_lines(statement)
+        first, last = _begins(statement)[0], statement.end_lineno or statement.lineno
+        cell, line = self.file.position(first)
+        return Edit(
+            Location(self.path, line, 1, self.file.position(last)[1] + 1, 1, cell=cell)
+            if last < self._last_line(cell, last)
+            else Location(self.path, line, 1, self.file.position(last)[1], self._width(last) + 1, cell=cell),
+            "",
+        )
+
+    def without(self, group: ast.List, number: int) -> Edit:
+        """Take an item out of a list, with the comma that belongs to it."""
+        if len(group.elts) == 1:
+            raise NoPlaceError("nothing would be left in the list")
+        item = self.file.location(group.elts[number])
+        if number + 1 < len(group.elts):
+            following = self.file.location(group.elts[number + 1])
+            return Edit(replace(item, end_line=following.line, end_column=following.column), "")
+        before = self.file.location(group.elts[number - 1])
+        return Edit(replace(item, line=before.end_line or 1, column=before.end_column or 1), "")
+
+    def before(self, statement: ast.stmt, lines: Sequence[str]) -> Edit:
+        """Put lines before a statement, as far indented; their own indentation is in units of this file."""
+        line = _begins(statement)[0]
+        if self.file.lines[line - 1][: self._column(statement)].strip():
+            raise NoPlaceError("something stands before it on its line")
+        cell, shown = self.file.position(line)
+        text = "".join(f"{each}\n" for each in self._indented(statement, lines))
+        return Edit(Location(self.path, shown, 1, shown, 1, cell=cell), text)
+
+    def after(self, statement: ast.stmt, lines: Sequence[str]) -> Edit:
+        """Put lines after a statement, as far indented; their own indentation is in units of this file."""
+        return self.after_raw(statement, self._indented(statement, lines))
+
+    def after_raw(self, statement: ast.stmt, lines: Sequence[str]) -> Edit:
+        """Put lines after a statement as they are."""
+        self._require_own_lines(statement)
+        last = statement.end_lineno or statement.lineno
+        cell, shown = self.file.position(last)
+        end = self._width(last) + 1
+        text = "".join(f"\n{line}" for line in lines)
+        return Edit(Location(self.path, shown, end, shown, end, cell=cell), text)
+
+    def whole_lines(self, statement: ast.stmt) -> list[str]:
+        """The lines of a statement, comments behind it included. Raises NoPlaceError where it shares them."""
+        self._require_own_lines(statement)
+        return self.file.lines[_begins(statement)[0] - 1 : statement.end_lineno]
+
+    def _indented(self, statement: ast.stmt, lines: Sequence[str]) -> list[str]:
+        outer = self.indent(statement)
+        told = []
+        for line in lines:
+            bare = line.lstrip("\t")
+            told.append(f"{outer}{self.unit * (len(line) - len(bare))}{bare}" if bare else "")
+        return told
+
+    def _require_own_lines(self, statement: ast.stmt) -> None:
+        """Raises NoPlaceError where another statement shares a line with this one."""
+        first, last = _begins(statement)[0], statement.end_lineno or statement.lineno
+        before = self.file.lines[first - 1][: self._column(statement)]
+        end = (self.file.location(statement).end_column or 1) - 1
+        after = self.file.lines[last - 1][end:].strip()
+        if before.strip() or (after and not after.startswith("#")):
+            raise NoPlaceError("another statement stands on its line")
+
+    def _column(self, statement: ast.stmt) -> int:
+        decorators = getattr(statement, "decorator_list", None)
+        node = decorators[0] if decorators else statement
+        column = self.file.location(node).column - 1
+        return column - 1 if decorators else column
+
+    def _width(self, line: int) -> int:
+        return len(self.file.lines[line - 1])
+
+    def _last_line(self, cell: int | None, line: int) -> int:
+        """The last line of the cell, or file, that a line is in."""
+        firsts = [each.first for each in self.file.cells if cell is not None and each.first > line]
+        return firsts[0] - 1 if firsts else len(self.file.lines)
+
+    def _line(self, location: Location) -> int:
+        """The line in the whole text."""
+        if location.cell is None:
+            return location.line
+        first = next((cell.first for cell in self.file.cells if cell.number == location.cell), 1)
+        return first + location.line - 1
+
+    def _spans(self, node: ast.AST, location: Location) -> bool:
+        where = self.file.location(node)
+        start, end = (where.line, where.column), (where.end_line, where.end_column)
+        wanted = (location.end_line, location.end_column)
+        return start == (location.line, location.column) and (end == wanted or location.end_column is None)
+
+    @cached_property
+    def _by_line(self) -> dict[int, list[ast.AST]]:
+        found: dict[int, list[ast.AST]] = {}
+        for node in ast.walk(self.tree):
+            if hasattr(node, "lineno"):
+                found.setdefault(node.lineno, []).append(node)
+        return found
+
+    @cached_property
+    def _parents(self) -> dict[ast.AST, ast.AST]:
+        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+
+def _begins(node: ast.AST) -> tuple[int, int]:
+    """Where a node begins, its decorators included."""
+    decorators = getattr(node, "decorator_list", None)
+    if decorators:
+        return decorators[0].lineno, decorators[0].col_offset
+    return getattr(node, "lineno", 1), getattr(node, "col_offset", 0)

@@ -1,0 +1,1 @@
+"""The corrections, one module a rule, named like it."""

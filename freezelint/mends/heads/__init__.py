@@ -1,0 +1,1 @@
+"""Mends for the rules of this family."""
