@@ -235,6 +235,38 @@ def rule(code: str | None, every: bool, output_format: str) -> int:
     return CLEAN
 
 
+@cli.command()
+@click.argument("target")
+@click.option("--samples", type=click.IntRange(min=1), required=True, help="How many labelled samples there are.")
+@click.option(
+    "--similarity",
+    type=click.Choice(["high", "medium", "low"]),
+    required=True,
+    help="How similar they are to what the model was trained on.",
+)
+@click.option(
+    "--library",
+    type=click.Choice(["torchvision", "timm", "transformers"]),
+    help="Where the model is from (the first of them that has it).",
+)
+@click.option("--classes", type=click.IntRange(min=2), default=2, help="How many classes there are (2).")
+@click.option(
+    "--output-format", type=click.Choice(["text", "json"]), default="text", help="text (default) or json."
+)
+def plan(target: str, samples: int, similarity: str, library: str | None, classes: int, output_format: str) -> int:
+    """Write a training script for a published model: what to freeze, by data size and similarity.
+
+    TARGET is a model of torchvision or timm (resnet50), or a checkpoint of transformers (bert-base-uncased).
+    The script is plain torch, says why it does what it does, and is clean for `freezelint check`; torch is
+    not needed to write it.
+    """
+    from freezelint.planning.command import told
+    from freezelint.report import _terminal
+
+    _terminal.write(told(target, samples, similarity, library, classes, output_format))
+    return CLEAN
+
+
 def _fault(message: str) -> int:
     from freezelint.report._terminal import complain
 

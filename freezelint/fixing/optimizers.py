@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from freezelint.evidence import Location, Optimizer
 from freezelint.fixing.scene import Scene
-from freezelint.fixing.scopes import is_in_scope
+from freezelint.fixing.scopes import assignment_of, is_in_scope
 from freezelint.fixing.script import Script
 
 
@@ -16,6 +16,16 @@ def parameters_of(call: ast.Call) -> ast.expr | None:
     if call.args:
         return call.args[0]
     return next((keyword.value for keyword in call.keywords if keyword.arg == "params"), None)
+
+
+def groups_of(script: Script, given: ast.expr, statement: ast.stmt) -> ast.List | None:
+    """The list of groups, written at the construction or in the one assignment of a variable."""
+    if isinstance(given, ast.Name | ast.Attribute):
+        assigned = assignment_of(script, given, statement)
+        given = assigned.value if assigned is not None else given
+    if isinstance(given, ast.List) and given.elts and all(isinstance(each, ast.Dict) for each in given.elts):
+        return given
+    return None
 
 
 def built_before(scene: Scene, location: Location) -> Iterator[tuple[Optimizer, Location]]:

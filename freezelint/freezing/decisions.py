@@ -238,4 +238,10 @@ def _why(
         else "SGD with momentum 0.9 at 1e-3 is the recipe of PyTorch's transfer learning tutorial"
     )
     norms: Norms = _norms(size, similarity) if model.statistics else "none"
-    return (_WHY_STRATEGY[strategy], rates, recipe, _WHY_NORMS[norms])
+    first = _WHY_STRATEGY[strategy]
+    if (size, similarity) == ("very small", "low"):
+        first = (
+            "this is too little data to adapt features that were learnt elsewhere: train the body on unlabelled "
+            "data of the domain first, or begin with weights that are nearer to it"
+        )
+    return (first, rates, recipe, _WHY_NORMS[norms])

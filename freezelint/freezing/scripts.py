@@ -81,7 +81,7 @@ def _spaced(functions: Iterable[str]) -> list[str]:
 
 
 def _docstring(decision: Decision, title: str) -> str:
-    lines = [title, "", *_wrapped(f"{decision.cell[0].upper()}{decision.cell[1:]}.")]
+    lines = [*title.splitlines(), "", *_wrapped(f"{decision.cell[0].upper()}{decision.cell[1:]}.")]
     for reason in decision.why:
         lines += _wrapped(f"- {reason}.", "  ")
     if decision.label_smoothing:
@@ -93,18 +93,20 @@ def _docstring(decision: Decision, title: str) -> str:
 def _constants(writing: Writing) -> str:
     decision = writing.decision
     lines = []
+    head = [block.name for block in writing.model.head]
+    if decision.stages or writing.holds_norms:
+        lines += ["# What is new; it trains from the beginning.", f"HEAD = {_tuple(writing.parts(head))}"]
     if decision.stages:
-        lines += ["# What is new trains from the beginning."]
-        head = [block.name for block in writing.model.head]
-        lines += [f"HEAD = {_tuple(writing.parts(head))}", f"RATE = {_rate(decision.rates[head[0]])}"]
+        lines += [f"RATE = {_rate(decision.rates[head[0]])}"]
         lines += ["# Opened one after the other, from the output to the input, and their learning rates."]
         lines += ["STAGES = ["]
         for names in decision.stages:
             lines.append(f"    ({_tuple(writing.parts(names), 5)}, {_rate(decision.rates[names[0]])}),")
         lines += ["]", f"EVERY = {decision.every}  # epochs from one to the next"]
     else:
-        lines += ["# What stays as it was trained; names of modules and parameters."]
-        lines += [f"FROZEN = {_tuple(writing.parts(decision.frozen))}"]
+        if decision.frozen:
+            lines += ["# What stays as it was trained: modules and parameters, each name with a dot at its end."]
+            lines += [f"FROZEN = {_tuple(writing.parts(decision.frozen))}"]
         lines += ["# What trains, from the output to the input, and its learning rate."]
         lines += ["GROUPS = ["]
         for rate, names in _by_rate(decision.rates):
@@ -130,7 +132,7 @@ def _functions(writing: Writing) -> list[str]:
 
 _IS_IN = '''def is_in(name, parts):
     """Whether a module or parameter is one of the parts, or inside one."""
-    return any(name == part or name.startswith(part + ".") for part in parts)'''
+    return f"{name}.".startswith(parts)'''
 
 _CALIBRATE = '''@torch.no_grad()
 def calibrate(model, loader, device):
@@ -150,8 +152,7 @@ def calibrate(model, loader, device):
 
 
 def _body_norms(writing: Writing) -> str:
-    head = _head_constant(writing)
-    condition = f"isinstance(module, {writing.norms}) and not is_in(name, {head})"
+    condition = f"isinstance(module, {writing.norms}) and not is_in(name, HEAD)"
     return f'''def body_norms(model):
     """The norm layers with running statistics, but for those of the head."""
     return [
@@ -159,12 +160,6 @@ def _body_norms(writing: Writing) -> str:
         for name, module in model.named_modules()
         if {condition}
     ]'''
-
-
-def _head_constant(writing: Writing) -> str:
-    if writing.decision.stages:
-        return "HEAD"
-    return _tuple(writing.parts(block.name for block in writing.model.head), _WIDTH)
 
 
 def _set_modes(writing: Writing) -> str:
@@ -186,14 +181,15 @@ def _factor(writing: Writing) -> str:
     cosine = writing.decision.schedule == "cosine"
     fall = "(1 + math.cos(math.pi * done)) / 2" if cosine else "1 - done"
     shape = "along a cosine" if cosine else "in a straight line"
-    since = "step - opened" if writing.decision.stages else "step"
-    name = "factor(step, opened, total)" if writing.decision.stages else "factor(step, total)"
-    rise = "rise after each opening" if writing.decision.stages else "rise"
+    rise, since, name = "rise", "step", "factor(step, total)"
+    if writing.decision.stages:
+        rise, since, name = "rise after each opening", "step - opened", "factor(step, opened, total)"
     return f'''def {name}:
-    """A short {rise}, and a fall {shape}: one factor for all groups keeps their ratios."""
+    """A short {rise}, and a fall {shape}; one factor for all groups."""
     warmup = min(WARMUP, max(total // 10, 1))
     done = min(max((step - warmup) / max(total - warmup, 1), 0.0), 1.0)
-    return min(1.0, ({since} + 1) / warmup) * (LOWEST + (1 - LOWEST) * ({fall}))'''
+    left = {fall}
+    return min(1.0, ({since} + 1) / warmup) * (LOWEST + (1 - LOWEST) * left)'''
 
 
 def _optimizer(decision: Decision, groups: str) -> str:
@@ -266,9 +262,10 @@ def _gradually(writing: Writing) -> str:
         "                if is_in(name, parts):",
         f"                    parameter.requires_grad = {flag}",
         "                    new.append(parameter)",
-        f'            optimizer.add_param_group({{"params": {trained}, "lr": rate, "peak": rate}})',
+        f'            group = {{"params": {trained}, "lr": rate, "peak": rate}}',
+        "            optimizer.add_param_group(group)",
         "            opened = step",
-        "        set_modes(model, [part for parts, _ in closed for part in parts])",
+        "        set_modes(model, tuple(part for parts, _ in closed for part in parts))",
         "        for inputs, labels in loader:",
         f"            inputs, labels = {_MOVES[writing.batch]}, labels.to(device)",
         "            for group in optimizer.param_groups:",
@@ -300,8 +297,8 @@ def _rate(value: float) -> str:
 
 
 def _tuple(names: Sequence[str], indent: int = 0) -> str:
-    """A tuple of strings, on as many lines as it needs."""
-    told = [f'"{name}"' for name in names]
+    """A tuple of names on dotted boundaries (`"layer1."`), on as many lines as it needs."""
+    told = [f'"{name}."' for name in names]
     short = f"({', '.join(told)}{',' if len(told) == 1 else ''})"
     if len(short) + indent + 12 <= _WIDTH:
         return short

@@ -42,11 +42,14 @@ _MOST_FRAGMENTS = 60
 
 @dataclass(frozen=True)
 class Entry:
-    """The module body ("main"), a function, a class, or one method of a class that nothing calls."""
+    """The module body ("main"), a function, a class, or one method of a class that nothing calls. `trains`
+    tells whether it may take steps: otherwise only what is written to flags and modes matters.
+    """
 
     name: str
     function: str = ""
     cls: str = ""
+    trains: bool = True
 
     @property
     def is_fragment(self) -> bool:
@@ -152,7 +155,7 @@ def _frame(machine: Machine, scope: dict[str, Value]) -> Frame:
 def concern_anybody(file: SourceFile, tree: ast.Module) -> bool:
     """Whether running the body of a file, or anything that it defines, can show anything at all."""
     signs = signs_of(file, tree)
-    return any(_tells(file, signs, node, cls) for node, cls in signs.functions()) or signs.in_body()
+    return any(_tells(file, signs, node) for node in signs.functions()) or signs.in_body()
 
 
 def fragments(machine: Machine) -> Iterator[Entry]:
@@ -166,14 +169,16 @@ def fragments(machine: Machine) -> Iterator[Entry]:
     for name, value in list(namespace.scope.items()):
         if isinstance(value, Function) and value.file is machine.file and not value.called:
             if _tells(machine.file, signs, value.node):
-                found.append(Entry(f"function `{name}`", function=name))
+                trains = signs.train(value.node)
+                found.append(Entry(f"function `{name}`", function=name, trains=trains))
         elif isinstance(value, Class) and value.file is machine.file:
             methods = list(_methods(signs, name, value))
             # Each method is run after the constructor: by itself that is run where it has something of its
             # own.
             alone = not value.instantiated and (not methods or _concerns_beside(value, methods))
             if alone and signs.in_class(value.node) and _concerns(machine.file, value.node):
-                found.append(Entry(f"class `{name}`", cls=name))
+                trains = signs.train(value.node)
+                found.append(Entry(f"class `{name}`", cls=name, trains=trains))
             found.extend(methods)
     if len(found) > _MOST_FRAGMENTS:
         machine.limit("some functions", f"the file has more than {_MOST_FRAGMENTS} that nothing in it calls")
@@ -185,12 +190,12 @@ def _methods(signs: Signs, name: str, cls: Class) -> Iterator[Entry]:
         function = value.function if isinstance(value, Descriptor) else value
         if not isinstance(function, Function) or function.called or attribute in ("__init__", "forward"):
             continue
-        if _tells(cls.file, signs, function.node, cls.node):
-            yield Entry(f"method `{name}.{attribute}`", attribute, name)
+        if _tells(cls.file, signs, function.node):
+            yield Entry(f"method `{name}.{attribute}`", attribute, name, signs.train(function.node))
 
 
-def _tells(file: SourceFile, signs: Signs, node: ast.AST, cls: ast.ClassDef | None = None) -> bool:
-    return signs.in_function(node, cls) and _concerns(file, node)
+def _tells(file: SourceFile, signs: Signs, node: ast.AST) -> bool:
+    return signs.in_function(node) and _concerns(file, node)
 
 
 _ATTRIBUTE = "freezelint_concerns"

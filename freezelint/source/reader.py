@@ -11,6 +11,7 @@ import ast
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from freezelint.source import entries
 from freezelint.source.files.project import Project
 from freezelint.source.files.source_file import SourceFile
 from freezelint.source.interpreter.machine import MOST_SECONDS, Machine
-from freezelint.source.interpreter.paths import MATTERS_MUCH, Decision, Decisions, assumptions
+from freezelint.source.interpreter.paths import MATTERS_MUCH, NEVER, Decision, Decisions, assumptions
 from freezelint.source.interpreter.signals import BudgetError, Signal
 from freezelint.source.interpreter.thresholds import Thresholds
 from freezelint.source.interpreter.worlds import NotKeptError, World
@@ -37,6 +38,8 @@ _MOST_EXTENSIONS = 4
 _WORTH_EXTENDING = 5  # statements of imported modules
 # A world is kept where it saves more than this many expressions and statements.
 _WORTH_KEEPING = 10_000
+# Decisions on the same place of the script that are turned round.
+_MOST_ALIKE = 2
 _STACK = 256 * 1024 * 1024
 _MOST_RECURSION = 20_000
 
@@ -181,16 +184,18 @@ class _Reader:
             and decision.condition not in known
         ]
         worth.sort(key=lambda decision: -decision.weight)
-        return [{**forced, decision.condition: not decision.taken} for decision in worth]
+        return [{**forced, decision.condition: not decision.taken} for decision in _few_alike(worth)]
 
     def _least_weight(self, path: Run, decision: Decision) -> int:
         """What a branch must say to be worth a path: where nothing has happened so far, that it does
         something.
         """
+        built = decision.condition in self._built_with
+        if not path.entry.trains:
+            return NEVER if built and path.entry.function else MATTERS_MUCH
         here = decision.location is None or decision.location.path == self._file.path
         happened = bool(path.trace.events or path.trace.steps or path.raised)
-        own = here and decision.condition not in self._built_with
-        enough = (own and happened) if path.entry.is_fragment else (here or happened)
+        enough = (here and not built and happened) if path.entry.is_fragment else (here or happened)
         return 1 if enough else MATTERS_MUCH
 
     def _run(self, entry: entries.Entry, forced: dict[str, bool]) -> Run:
@@ -308,6 +313,20 @@ class _Reader:
 
     def _limit(self, what: str, why: str) -> None:
         self._limits.setdefault((what, why), Limit(what, why, self._file.path))
+
+
+def _few_alike(decisions: list[Decision]) -> Iterator[Decision]:
+    """Of decisions on one condition of the script, met again and again in a loop, the first ones: the others
+    show no more.
+    """
+    met: Counter[tuple[str, int, int]] = Counter()
+    for decision in decisions:
+        if decision.location is not None:
+            place = (*decision.location.at(), decision.location.column or 0)
+            met[place] += 1
+            if met[place] > _MOST_ALIKE:
+                continue
+        yield decision
 
 
 def _kept(machine: Machine) -> World | None:

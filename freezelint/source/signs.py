@@ -32,7 +32,7 @@ _ATTRIBUTE = "freezelint_signs"
 _WORD = re.compile(r"[^\W\d]\w*")
 # A part of a training loop: with an optimizer, all that the code does may matter.
 _TRAINING = re.compile(
-    r"\.backward\(|zero_grad\(|param_group|configure_optimizers|training_step|[Oo]pt\w*\.step\(|\boptim\.|"
+    r"\.backward\(|zero_grad\(|param_group|configure_optimizers|\btraining_step\b|[Oo]pt\w*\.step\(|\boptim\.|"
     r"[Oo]ptimizers?\(|SGD\(|Adam\w*\(|LBFGS\(|RMSprop\(|Lion\(|Trainer\(|[Ll]earner\(|\.fine_tune\(|"
     r"\.fit\w*\(|clip_grad|\.optimizers?\b"
 )
@@ -47,7 +47,6 @@ _ANY = re.compile(
     r"= *[\w.]+\.(?:named_)?(?:parameters|modules|children)\(|\bfor\b.*(?:parameters|modules|children)\(|"
     r"(?:filter|map|zip|iter|chain)\(.*(?:parameters|modules|children)\("
 )
-_CALLED_BY_A_FRAMEWORK = ("configure_optimizers", "training_step")
 _FLAG = re.compile(r"re\w{2,9}grad|req\w{2,8}_gr?[ad]\w{1,3}\b", re.IGNORECASE)
 _MODE = re.compile(r"\.(?:eval|train)\(")
 _FREEZES = re.compile(r"freez", re.IGNORECASE)
@@ -91,13 +90,10 @@ class Signs:
             else:
                 self._functions.setdefault(node.name, []).append(node)
 
-    def functions(self) -> Iterator[tuple[ast.AST, ast.ClassDef | None]]:
-        """All functions, and methods with the classes that they stand in."""
-        for node in _definitions(self._body):
-            if isinstance(node, ast.ClassDef):
-                yield from ((method, node) for method in _definitions(node.body))
-            else:
-                yield node, None
+    def functions(self) -> Iterator[ast.AST]:
+        """All functions and methods."""
+        for nodes in self._functions.values():
+            yield from nodes
 
     # -- questions ----------------------------------------------------------------------------------------
 
@@ -121,17 +117,18 @@ class Signs:
         text = self._text(part) if self._has_words(part) else ""
         return any(sign.search(text) for sign in (_TRAINING, _FLAG, _CALLS_A_FREEZE))
 
-    def in_function(self, node: ast.AST, cls: ast.ClassDef | None = None) -> bool:
-        """Whether running this function, or method of this class, can show anything."""
-        return (cls is not None and self._is_called(cls)) or self._reached([node])
+    def in_function(self, node: ast.AST) -> bool:
+        """Whether running this function or method can show anything."""
+        return self._reached([node])
 
     def in_class(self, cls: ast.ClassDef) -> bool:
         """Whether making an object of the class can show anything."""
-        return self._is_called(cls) or self._reached(self._made_by([cls]), classes=False)
+        return self._reached(self._made_by([cls]), classes=False)
 
-    def _is_called(self, cls: ast.ClassDef) -> bool:
-        """Whether a framework calls methods of the class."""
-        return any(getattr(node, "name", "") in _CALLED_BY_A_FRAMEWORK for node in cls.body)
+    def train(self, node: ast.AST) -> bool:
+        """Whether this function, or making an object of this class, leads to a part of a training loop."""
+        roots = self._made_by([node]) if isinstance(node, ast.ClassDef) else [node]
+        return any(_TRAINING.search(self._part(inner).text) for inner in self._led_to(roots))
 
     # -- what leads where ---------------------------------------------------------------------------------
 
@@ -141,24 +138,26 @@ class Signs:
         """
         if not self._may_tell:
             return False
-        pending, met = list(roots), set(roots)
         frozen = copied = False
+        for node in self._led_to(roots, classes=classes):
+            told = self._told.get(node, False)
+            frozen = frozen or told is None
+            copied = copied or _COPIES.search(self._part(node).text) is not None
+            if told or (frozen and copied):  # the copy may be lost, and the freeze with it
+                return True
+        return False
+
+    def _led_to(self, roots: list[ast.AST], *, classes: bool = True) -> Iterator[ast.AST]:
+        """These functions, and all of the file that they lead to."""
+        pending, met = list(roots), set(roots)
         while pending:
             node = pending.pop()
-            told = self._told.get(node, False)
-            if told:
-                return True
-            part = self._part(node)
-            frozen = frozen or told is None
-            copied = copied or _COPIES.search(part.text) is not None
-            if frozen and copied:
-                return True  # the copy may be lost, and the freeze with it
-            for name in part.names:
+            yield node
+            for name in self._part(node).names:
                 for inner in self._named(name) if classes else self._functions.get(name, ()):
                     if inner not in met:
                         met.add(inner)
                         pending.append(inner)
-        return False
 
     @cached_property
     def _known(self) -> frozenset[str]:

@@ -36,6 +36,12 @@ def _names(node: ast.AST) -> Iterator[ast.expr]:
 
 
 def _list(script: Script, value: ast.expr) -> str:
+    """The same parameters in a list, a simple filter as a comprehension."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "filter":
+        test, given = value.args
+        if isinstance(test, ast.Lambda) and len(test.args.args) == 1:
+            name = test.args.args[0].arg
+            return f"[{name} for {name} in {script.text(given)} if {script.text(test.body)}]"
     if isinstance(value, ast.GeneratorExp):
         text = script.text(value)
         return f"[{text.removeprefix('(').removesuffix(')')}]"

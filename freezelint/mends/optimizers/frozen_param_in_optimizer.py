@@ -10,9 +10,8 @@ from freezelint.facts import is_frozen
 from freezelint.finding import Edit
 from freezelint.fixing.freezes import outermost_loop
 from freezelint.fixing.moving import moved_behind
-from freezelint.fixing.optimizers import name_at, parameters_of, trainable
+from freezelint.fixing.optimizers import groups_of, name_at, parameters_of, trainable
 from freezelint.fixing.scene import Mend, Scene
-from freezelint.fixing.scopes import assignment_of
 from freezelint.fixing.script import NoPlaceError, Script
 
 _TITLE = "give the optimizer the trainable parameters only"
@@ -31,7 +30,7 @@ def mends(scene: Scene) -> Iterator[Mend]:
         yield from _late(scene)
         return
     statement = script.statement_of(call)
-    groups = _literal(script, given, statement)
+    groups = groups_of(script, given, statement)
     if groups is not None:
         yield from _grouped(scene, script, groups)
         return
@@ -94,16 +93,6 @@ def _name(scene: Scene, script: Script, statement: ast.stmt) -> str | None:
             name = name_at(scene, optimizer, script, statement)
             if name is not None:
                 return name
-    return None
-
-
-def _literal(script: Script, given: ast.expr, statement: ast.stmt) -> ast.List | None:
-    """The list of groups, written at the construction or in the one assignment of a variable."""
-    if isinstance(given, ast.Name | ast.Attribute):
-        assigned = assignment_of(script, given, statement)
-        given = assigned.value if assigned is not None else given
-    if isinstance(given, ast.List) and given.elts and all(isinstance(each, ast.Dict) for each in given.elts):
-        return given
     return None
 
 

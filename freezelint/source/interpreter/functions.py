@@ -139,6 +139,8 @@ def _made_by_library(machine: Machine, cls: Class, call: Call) -> Value:
 
 def run(machine: Machine, function: Function, call: Call, receiver: Value = MISSING) -> Value:
     """Call a function of the script."""
+    if function.remembered is not None and receiver is MISSING and call.complete and not call.kwargs:
+        return _remembered(machine, function, call)
     if (
         machine.in_fragment
         and function.file is not machine.file
@@ -148,8 +150,24 @@ def run(machine: Machine, function: Function, call: Call, receiver: Value = MISS
     return _run(machine, function, call, receiver)
 
 
+def _remembered(machine: Machine, function: Function, call: Call) -> Value:
+    """What a function that keeps its results gave for these arguments before."""
+    results, function.remembered = function.remembered, None
+    key = tuple((type(value), value) for value in call.args)
+    plain = all(isinstance(value, _PLAIN) for value in call.args)
+    try:
+        if results is None or not plain or key not in results:
+            found = run(machine, function, call)
+            if results is not None and plain:
+                results[key] = found
+            return found
+        return results[key]
+    finally:
+        function.remembered = results
+
+
 # Expressions and statements that one call of another module's function may evaluate in a fragment.
-_MOST_TICKS_ABROAD = 5_000
+_MOST_TICKS_ABROAD = 3_000
 
 
 def _abroad(machine: Machine, function: Function, call: Call, receiver: Value) -> Value:
@@ -221,6 +239,7 @@ def _run(machine: Machine, function: Function, call: Call, receiver: Value) -> V
 
 
 _MOST_RECURSION = 12
+_PLAIN = (str, int, float, bool, type(None))
 
 
 def is_generator(node: ast.AST) -> bool:

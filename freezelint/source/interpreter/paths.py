@@ -96,6 +96,8 @@ def assumptions(decisions: Iterable[Decision], forced: dict[str, bool]) -> dict[
 
 # The weight of a branch that says itself that it freezes, optimises or sets a mode.
 MATTERS_MUCH = 2
+# More than any branch can weigh.
+NEVER = 3
 
 
 def weight_of(source: str) -> int:

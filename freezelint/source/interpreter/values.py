@@ -130,6 +130,7 @@ class Function:
     grad_mode: bool | None = None  # what a decorator such as `torch.no_grad()` sets for each call
     attributes: dict[str, Value] = field(default_factory=dict)
     called: bool = False
+    remembered: dict[tuple[Value, ...], Value] | None = None  # results by arguments, where it keeps them
 
 
 @dataclass(eq=False)

@@ -65,7 +65,21 @@ def wraps(machine: Machine, call: Call) -> Value:
     return call.args[0] if call.name.endswith("update_wrapper") and call.args else identity("wraps")
 
 
-_TRANSPARENT = ("functools.lru_cache", "functools.cache", "functools.singledispatch",
+def _remembering(machine: Machine, call: Call) -> Value:
+    function = call.args[0] if call.args else Unknown(call.name)
+    if isinstance(function, Function) and function.remembered is None:
+        function.remembered = {}
+    return function
+
+
+@function("functools.lru_cache", "functools.cache")
+def lru_cache(machine: Machine, call: Call) -> Value:
+    """A function that runs once for the same arguments."""
+    given = bool(call.args) and isinstance(call.args[0], Function)
+    return _remembering(machine, call) if given else Intrinsic("lru_cache(…)", _remembering)
+
+
+_TRANSPARENT = ("functools.singledispatch",
     "functools.singledispatchmethod", "functools.total_ordering", "functools.cmp_to_key",
     "atexit.register", "numba.jit", "numba.njit", "typing.overload", "typing.final",
     "typing.no_type_check", "typing.runtime_checkable", "typing_extensions.override",

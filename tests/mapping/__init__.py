@@ -1,0 +1,1 @@
+"""Tests of `freezelint.mapping`, which `freezelint map` is made of."""
