@@ -237,7 +237,7 @@ def rule(code: str | None, every: bool, output_format: str) -> int:
 
 @cli.command()
 @click.argument("target")
-@click.option("--samples", type=click.IntRange(min=1), required=True, help="How many labelled samples there are.")
+@click.option("--samples", type=click.IntRange(min=1), required=True, help="How many are labelled.")
 @click.option(
     "--similarity",
     type=click.Choice(["high", "medium", "low"]),
@@ -253,7 +253,7 @@ def rule(code: str | None, every: bool, output_format: str) -> int:
 @click.option(
     "--output-format", type=click.Choice(["text", "json"]), default="text", help="text (default) or json."
 )
-def plan(target: str, samples: int, similarity: str, library: str | None, classes: int, output_format: str) -> int:
+def plan(target: str, samples: int, **given: Any) -> int:
     """Write a training script for a published model: what to freeze, by data size and similarity.
 
     TARGET is a model of torchvision or timm (resnet50), or a checkpoint of transformers (bert-base-uncased).
@@ -263,7 +263,7 @@ def plan(target: str, samples: int, similarity: str, library: str | None, classe
     from freezelint.planning.command import told
     from freezelint.report import _terminal
 
-    _terminal.write(told(target, samples, similarity, library, classes, output_format))
+    _terminal.write(told(target, samples, **given))
     return CLEAN
 
 

@@ -348,6 +348,7 @@ def test_json_has_everything() -> None:
             }
         ],
         "limits": [{"path": None, "cell": None, "line": None, "what": "x", "why": "y"}],
+        "measurements": [],
         "summary": {
             "targets": ["train.py"],
             "files_read": 0,

@@ -4,7 +4,6 @@ as before.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from freezelint.registry import Rule
 
 # A freeze that takes at last may show that norm layers drift, and mending that ... so far is followed.
 _MOST_REMOVES = 4
+_UNSAFE = "its fix may change what the code is meant to do; --unsafe-fixes applies it"
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,6 @@ class Prover:
     unsafe: bool
     fixable: Callable[[str], bool]
 
-    def can_mend(self, finding: Finding) -> bool:
-        """Whether there is anything to try."""
-        rule = self.rules.get(finding.code)
-        if rule is None or not self.fixable(finding.code) or mender(rule) is None:
-            return False
-        return rule.fix == "safe" or self.unsafe
-
     def attempt(
         self, unit: Unit, finding: Finding, trace: Trace, drafts: Drafts, removes: int = 0
     ) -> Proven | Refused:
@@ -76,7 +69,7 @@ class Prover:
                 refused = mend
                 continue
             if mend.applicability == "unsafe" and not self.unsafe:
-                refused = Refused("the only fix is an unsafe one; --unsafe-fixes applies it")
+                refused = Refused(_UNSAFE)
                 continue
             outcome = self._proof(unit, Applied(finding, mend), drafts, removes)
             if isinstance(outcome, Proven):
@@ -85,11 +78,14 @@ class Prover:
         return refused
 
     def _mends(self, unit: Unit, finding: Finding, trace: Trace, drafts: Drafts) -> Iterator[Mend | Refused]:
-        if not self.can_mend(finding):
+        rule = self.rules.get(finding.code)
+        mends = mender(rule) if rule is not None and self.fixable(finding.code) else None
+        if rule is None or mends is None:
             yield Refused(f"{finding.code} needs a decision of yours")
             return
-        mends = mender(self.rules[finding.code])
-        assert mends is not None
+        if rule.fix == "unsafe" and not self.unsafe:
+            yield Refused(_UNSAFE)
+            return
         try:
             yield from mends(Scene(finding, trace, lambda path: unit.script(path, drafts)))
         except NoPlaceError as error:
@@ -118,11 +114,12 @@ class Prover:
     def _held(self, unit: Unit, drafts: Drafts, proven: Proven, removes: int) -> Proven | Refused:
         """The files after the mends that this one makes necessary: what it uncovers is mended, too."""
         before = unit.look(drafts)
+        uncovered: set[Key] = set()
         while True:
             after = unit.look(proven.drafts)
             if lost := _lost(before, after):
                 return Refused(lost)
-            new = _new(before, after)
+            new = _new(before, after, uncovered)
             if new is None:
                 return proven
             finding, trace = new
@@ -130,6 +127,9 @@ class Prover:
             if removes >= _MOST_REMOVES:
                 return Refused(told)
             outcome = self.attempt(unit, finding, trace, proven.drafts, removes + 1)
+            if isinstance(outcome, Refused) and finding.code in proven.applied[0].mend.uncovers:
+                uncovered.add(key(finding))
+                continue
             if isinstance(outcome, Refused):
                 return Refused(f"{told}: {outcome.reason}")
             proven = Proven(outcome.drafts, (*proven.applied, *outcome.applied))
@@ -144,11 +144,7 @@ def _lost(before: Look, after: Look) -> str:
     return ""
 
 
-def _new(before: Look, after: Look) -> tuple[Finding, Trace] | None:
-    """A finding that was not there before."""
-    more: set[Key] = set(after.counts - before.counts)
+def _new(before: Look, after: Look, uncovered: set[Key]) -> tuple[Finding, Trace] | None:
+    """A finding that was not there before, and that is not merely seen now."""
+    more: set[Key] = set(after.counts - before.counts) - uncovered
     return next(((finding, trace) for finding, trace in after.seen if key(finding) in more), None)
-
-
-def real(paths: Sequence[str]) -> frozenset[str]:
-    return frozenset(map(os.path.realpath, paths))

@@ -17,11 +17,14 @@ from freezelint.registry import Rule
 
 @dataclass(frozen=True)
 class Mend:
-    """One way to mend a finding. `title` says what it does, as in "Fixed FRZ101: keep … in eval"."""
+    """One way to mend a finding. `title` says what it does, as in "FRZ101 fixed: keep … in eval". `uncovers`
+    are rules whose faults the mended one hid, and that need not be mended with it.
+    """
 
     title: str
     edits: tuple[Edit, ...]
     applicability: Applicability = "safe"
+    uncovers: tuple[str, ...] = ()
 
 
 class Scene:

@@ -52,11 +52,12 @@ class Script:
     def statement_at(self, location: Location) -> ast.stmt | None:
         """The innermost statement around the beginning of the location."""
         line = self._line(location)
+        only_line = location.end_column is None and location.column <= 1
         best: ast.stmt | None = None
         for node in ast.walk(self.tree):
             if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
                 where = self.file.location(node)
-                after = node.lineno == line and where.column > location.column
+                after = node.lineno == line and where.column > location.column and not only_line
                 if not after and (best is None or _begins(node) >= _begins(best)):
                     best = node
         return best

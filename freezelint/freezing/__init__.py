@@ -16,30 +16,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from freezelint.freezing import norms
+    from freezelint.freezing.applying import Training
     from freezelint.freezing.flags import freeze, freeze_all_but, freeze_except_last, unfreeze
     from freezelint.freezing.gradual import GradualUnfreezing
     from freezelint.freezing.modes import keep_frozen_in_eval, train_mode
     from freezelint.freezing.patterns import NoMatchError
+    from freezelint.freezing.plans import Plan
+    from freezelint.freezing.probing import linear_probe_then_finetune
     from freezelint.freezing.rates import layerwise_groups
+    from freezelint.freezing.recommending import recommend
     from freezelint.freezing.records import Change
     from freezelint.freezing.schedules import RatioSchedule, slanted_triangular, warmup_cosine, warmup_linear
+    from freezelint.freezing.shift import DomainShift, LayerShift, domain_shift
     from freezelint.freezing.structure import Block, blocks
     from freezelint.freezing.summaries import Summary, summary
 
 __all__ = [
     "Block",
     "Change",
+    "DomainShift",
     "GradualUnfreezing",
+    "LayerShift",
     "NoMatchError",
+    "Plan",
     "RatioSchedule",
     "Summary",
+    "Training",
     "blocks",
+    "domain_shift",
     "freeze",
     "freeze_all_but",
     "freeze_except_last",
     "keep_frozen_in_eval",
     "layerwise_groups",
+    "linear_probe_then_finetune",
     "norms",
+    "recommend",
     "slanted_triangular",
     "summary",
     "train_mode",
@@ -49,13 +61,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "applying": ("Training",),
     "flags": ("freeze", "freeze_all_but", "freeze_except_last", "unfreeze"),
     "gradual": ("GradualUnfreezing",),
     "modes": ("keep_frozen_in_eval", "train_mode"),
     "patterns": ("NoMatchError",),
+    "plans": ("Plan",),
+    "probing": ("linear_probe_then_finetune",),
     "rates": ("layerwise_groups",),
+    "recommending": ("recommend",),
     "records": ("Change",),
     "schedules": ("RatioSchedule", "slanted_triangular", "warmup_cosine", "warmup_linear"),
+    "shift": ("DomainShift", "LayerShift", "domain_shift"),
     "structure": ("Block", "blocks"),
     "summaries": ("Summary", "summary"),
 }

@@ -79,7 +79,7 @@ def anatomy(
     shape: Callable[[Any], tuple[int, ...]],
     head: Callable[[str], bool] | None = None,
     first: Mapping[str, int] | None = None,
-    batch_norm: Callable[[Any], bool] = lambda kind: True,
+    batch_norm: Callable[[Any], bool],
 ) -> Anatomy:
     """The anatomy of a tree.
 

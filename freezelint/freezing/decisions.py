@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from freezelint.freezing.anatomy import Anatomy, BlockFacts
@@ -160,7 +161,7 @@ def _stages(body: Sequence[BlockFacts]) -> tuple[tuple[str, ...], ...]:
     names = [block.name for block in reversed(body)]
     count = min(len(names), MOST_OPENINGS)
     cuts = [round(position * len(names) / count) for position in range(count + 1)]
-    return tuple(tuple(names[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))
+    return tuple(tuple(names[a:b]) for a, b in pairwise(cuts))
 
 
 def _decay(
@@ -172,7 +173,7 @@ def _decay(
     if len(body) <= MOST_STAGES and not transformer:
         return 0.8
     decay = 0.95 if similarity == "high" else 0.9
-    return max(decay, LOWEST_RATIO ** (1 / len(body)))
+    return max(decay, float(LOWEST_RATIO ** (1 / len(body))))
 
 
 def _head_rate(strategy: Strategy, transformer: bool) -> float:
@@ -189,7 +190,7 @@ def _rates(
     stages: tuple[tuple[str, ...], ...],
     even: bool,
 ) -> dict[str, float]:
-    """The rate of each block that trains, from the output to the input; `even` gives the body a single one."""
+    """The rate of each block that trains, from the output to the input; `even` gives the body one."""
     rates = {block.name: head_rate for block in reversed(model.head)}
     opened = {name: number for number, names in enumerate(stages, 1) for name in names}
     for number, block in enumerate(reversed(model.body), 1):
@@ -241,7 +242,7 @@ def _why(
     first = _WHY_STRATEGY[strategy]
     if (size, similarity) == ("very small", "low"):
         first = (
-            "this is too little data to adapt features that were learnt elsewhere: train the body on unlabelled "
-            "data of the domain first, or begin with weights that are nearer to it"
+            "this is too little data to adapt features that were learnt elsewhere: train the body on "
+            "unlabelled data of the domain first, or begin with weights that are nearer to it"
         )
     return (first, rates, recipe, _WHY_NORMS[norms])

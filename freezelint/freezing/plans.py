@@ -24,7 +24,7 @@ _HEADERS = ("block", "parameters", "trains", "learning rate")
 class Plan:
     """What `recommend` recommends: `str()` tells it, `apply(model, loader)` sets it up, `code()` is a script.
 
-    `model` are the blocks that it is for, `decision` what is to be done with them (`decision.cell`, `.frozen`,
+    `model` are the blocks that it is for, `decision` what is to be done with them (`decision.frozen`,
     `.stages`, `.rates`, `.norms`, `.epochs`, `.why` …); `batch` tells whether the model takes a tensor, or a
     dict as transformers' do. Plans are values: equal ones say the same.
     """
@@ -93,7 +93,7 @@ class Plan:
 
     def _rows(self) -> list[tuple[str, ...]]:
         opened = {name: stage for stage, names in enumerate(self.decision.stages, 1) for name in names}
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for block in self.model.blocks:
             rate = self.decision.rates.get(block.name)
             when = "frozen" if rate is None else "from the beginning" if not block.head else "new head"

@@ -82,8 +82,8 @@ def _word(similarity: Similarity | float | DomainShift) -> Similarity:
     if isinstance(similarity, (int, float)) and not isinstance(similarity, bool):
         return word_of_score(similarity)
     raise ValueError(
-        "similarity must be 'high', 'medium', 'low', a number in [0, 1] or what `domain_shift` returns, and is "
-        f"of class {type(similarity).__name__}"
+        "similarity must be 'high', 'medium', 'low', a number in [0, 1] or what `domain_shift` returns, and "
+        f"is of class {type(similarity).__name__}"
     )
 
 

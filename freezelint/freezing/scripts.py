@@ -1,5 +1,5 @@
-"""A plan as plain torch: a training script that needs no freezelint. No torch here: the command line imports it
-too."""
+"""A plan as plain torch: a training script that needs no freezelint. No torch here: the command line imports
+it too."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class Writing:
         return (*found, *(name for name in bare if not _is_in(name, found)))
 
     @property
+    def names_norms(self) -> bool:
+        """Whether the script deals with norm layers apart from the blocks that they are in."""
+        return self.holds_norms or self.decision.norms == "calibrated"
+
+    @property
     def holds_norms(self) -> bool:
         """Whether norm layers of blocks that train stay frozen."""
         return self.decision.norms in ("frozen", "calibrated") and len(self.decision.rates) > len(
@@ -62,8 +67,8 @@ def script(
     constants: Iterable[str] = (),
     functions: Iterable[str] = (),
 ) -> str:
-    """The functions that fine-tune a model, `fine_tune(model, loader, device)` the last of them; what is given
-    is added: imports, constants before these, functions after them.
+    """The functions that fine-tune a model, `fine_tune(model, loader, device)` the last of them. What is
+    given is added: imports, constants before these, functions after them.
     """
     writing = Writing(model, decision, batch)
     own = ("import torch", "from torch import nn")
@@ -94,7 +99,7 @@ def _constants(writing: Writing) -> str:
     decision = writing.decision
     lines = []
     head = [block.name for block in writing.model.head]
-    if decision.stages or writing.holds_norms:
+    if decision.stages or writing.names_norms:
         lines += ["# What is new; it trains from the beginning.", f"HEAD = {_tuple(writing.parts(head))}"]
     if decision.stages:
         lines += [f"RATE = {_rate(decision.rates[head[0]])}"]
@@ -105,12 +110,12 @@ def _constants(writing: Writing) -> str:
         lines += ["]", f"EVERY = {decision.every}  # epochs from one to the next"]
     else:
         if decision.frozen:
-            lines += ["# What stays as it was trained: modules and parameters, each name with a dot at its end."]
+            lines += ["# What stays as it was trained: modules and parameters, with a dot behind each."]
             lines += [f"FROZEN = {_tuple(writing.parts(decision.frozen))}"]
         lines += ["# What trains, from the output to the input, and its learning rate."]
         lines += ["GROUPS = ["]
-        for rate, names in _by_rate(decision.rates):
-            lines.append(f"    ({_tuple(writing.parts(names), 5)}, {_rate(rate)}),")
+        for rate, alike in _by_rate(decision.rates):
+            lines.append(f"    ({_tuple(writing.parts(alike), 5)}, {_rate(rate)}),")
         lines += ["]"]
     lines += [f"EPOCHS = {decision.epochs}"]
     when = "after each opening" if decision.stages else "of warm-up"
@@ -121,12 +126,12 @@ def _constants(writing: Writing) -> str:
 
 def _functions(writing: Writing) -> list[str]:
     found = [_IS_IN]
-    if writing.holds_norms:
+    if writing.names_norms:
         found.append(_body_norms(writing))
     found.append(_set_modes(writing))
     if writing.decision.norms == "calibrated":
         moved, called = _MOVES[writing.batch], _CALLS[writing.batch]
-        found.append(_CALIBRATE.format(norms=writing.norms, moved=moved, called=called))
+        found.append(_CALIBRATE.format(moved=moved, called=called))
     return [*found, _factor(writing), _gradually(writing) if writing.decision.stages else _at_once(writing)]
 
 
@@ -137,18 +142,15 @@ _IS_IN = '''def is_in(name, parts):
 _CALIBRATE = '''@torch.no_grad()
 def calibrate(model, loader, device):
     """Measure the running statistics of the norm layers on the new data; the weights stay."""
-    norms = [module for module in model.modules() if isinstance(module, {norms})]
-    momenta = [norm.momentum for norm in norms]
+    norms = body_norms(model)
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # an average over all batches
+        norm.momentum = None  # the average over all batches
         norm.train()
     for inputs, _ in loader:
         inputs = {moved}
-        {called}
-    for norm, momentum in zip(norms, momenta):
-        norm.momentum = momentum'''
+        {called}'''
 
 
 def _body_norms(writing: Writing) -> str:

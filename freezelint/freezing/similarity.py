@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 Similarity: TypeAlias = Literal["high", "medium", "low"]
 
@@ -35,4 +35,4 @@ def known_word(word: str) -> Similarity:
     """The word itself. Raises `ValueError` where it is none of the three."""
     if word not in WORDS:
         raise ValueError(f"similarity must be 'high', 'medium' or 'low', and is {word!r}")
-    return cast("Similarity", word)
+    return word

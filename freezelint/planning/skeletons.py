@@ -23,7 +23,8 @@ class Parts:
 
 def written(target: Target, plan: Plan, command: str) -> str:
     """The whole script, which `freezelint check` finds clean."""
-    parts = {"torchvision": _torchvision, "timm": _timm, "transformers": _transformers}[target.library](target)
+    write = {"torchvision": _torchvision, "timm": _timm, "transformers": _transformers}[target.library]
+    parts = write(target)
     classes = f"CLASSES = {target.classes}  # how many there are in your data"
     return script(
         plan.model,
@@ -36,23 +37,23 @@ def written(target: Target, plan: Plan, command: str) -> str:
     )
 
 
-_MAIN = '''def main():
+_MAIN = """def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = build_model().to(device)
     fine_tune(model, build_loader(model), device)
-    torch.save(model.state_dict(), "fine_tuned.pt")'''
+    torch.save(model.state_dict(), "fine_tuned.pt")"""
 
 
 def _torchvision(target: Target) -> Parts:
     assert target.head is not None
     family = "models.video" if target.data == "clips" else "models"
-    build = f'''def build_model():
+    build = f"""def build_model():
     model = {family}.{target.name}(weights="DEFAULT")
     {_replaced("model", target.head)}
-    return model'''
+    return model"""
     if target.data == "clips":
         data = _loader(
-            f"clips = [(torch.rand(3, 16, 112, 112), k % CLASSES) for k in range({_BATCH})]  # your clips, your labels",
+            f"clips = [(torch.rand(3, 16, 112, 112), k % CLASSES) for k in range({_BATCH})]  # yours",
             "clips",
         )
         return Parts(("from torchvision import models",), (), (build, data))
@@ -95,9 +96,9 @@ def _loader(first: str, data: str) -> str:
     folders = "  # a folder of pictures for each class" if data.startswith("ImageFolder") else ""
     source = f"data = {data}{folders}\n    " if folders else ""
     name = "data" if folders else data
-    return f'''def build_loader(model):
+    return f"""def build_loader(model):
     {first}
-    {source}return DataLoader({name}, batch_size={_BATCH}, shuffle=True, drop_last=len({name}) > {_BATCH})'''
+    {source}return DataLoader({name}, batch_size={_BATCH}, shuffle=True, drop_last=len({name}) > {_BATCH})"""
 
 
 def _transformers(target: Target) -> Parts:
@@ -109,11 +110,11 @@ def _transformers(target: Target) -> Parts:
         lines[1:] = [f"    model = {loaded}"]
         lines += ["    model.config.pad_token_id = model.config.eos_token_id", "    return model"]
     reader, statements = {
-        "text": _text,
-        "images": _images,
-        "audio": _audio,
-        "clips": _clips,
-    }[target.data](target)
+        "text": ("AutoTokenizer", _text(target.generative)),
+        "images": ("AutoImageProcessor", _IMAGES),
+        "audio": ("AutoFeatureExtractor", _AUDIO),
+        "clips": ("", _CLIPS),
+    }[target.data]
     loader = [
         "def build_loader(model):",
         *statements,
@@ -130,9 +131,9 @@ def _transformers(target: Target) -> Parts:
 _COLLATE = ("", "    def collate(samples):", "        inputs, labels = zip(*samples)")
 
 
-def _text(target: Target) -> tuple[str, list[str]]:
-    padding = ["    tokenizer.pad_token = tokenizer.eos_token"] if target.generative else []
-    return "AutoTokenizer", [
+def _text(generative: bool) -> list[str]:
+    padding = ["    tokenizer.pad_token = tokenizer.eos_token"] if generative else []
+    return [
         "    tokenizer = AutoTokenizer.from_pretrained(NAME)",
         *padding,
         '    data = [("a first text", 0), ("and another one", 1)]  # your texts, your labels',
@@ -142,32 +143,26 @@ def _text(target: Target) -> tuple[str, list[str]]:
     ]
 
 
-def _images(target: Target) -> tuple[str, list[str]]:
-    return "AutoImageProcessor", [
-        "    processor = AutoImageProcessor.from_pretrained(NAME)",
-        '    data = ImageFolder("data/train")  # a folder of pictures for each class',
-        *_COLLATE,
-        '        pictures = [picture.convert("RGB") for picture in inputs]',
-        '        return processor(pictures, return_tensors="pt"), torch.tensor(labels)',
-    ]
-
-
-def _audio(target: Target) -> tuple[str, list[str]]:
-    return "AutoFeatureExtractor", [
-        "    extractor = AutoFeatureExtractor.from_pretrained(NAME)",
-        f"    data = [(torch.randn(16000), k % CLASSES) for k in range({_BATCH})]  # your sound, of one length",
-        *_COLLATE,
-        "        sounds = [sound.numpy() for sound in inputs]",
-        '        told = extractor(sounds, sampling_rate=16000, return_tensors="pt")',
-        "        return told, torch.tensor(labels)",
-    ]
-
-
-def _clips(target: Target) -> tuple[str, list[str]]:
-    return "", [
-        "    frames, size = model.config.num_frames, model.config.image_size",
-        "    # Your clips, normalised as the model expects, and your labels.",
-        f"    data = [(torch.rand(frames, 3, size, size), k % CLASSES) for k in range({_BATCH})]",
-        *_COLLATE,
-        '        return {"pixel_values": torch.stack(inputs)}, torch.tensor(labels)',
-    ]
+_IMAGES = [
+    "    processor = AutoImageProcessor.from_pretrained(NAME)",
+    '    data = ImageFolder("data/train")  # a folder of pictures for each class',
+    *_COLLATE,
+    '        pictures = [picture.convert("RGB") for picture in inputs]',
+    '        return processor(pictures, return_tensors="pt"), torch.tensor(labels)',
+]
+_AUDIO = [
+    "    extractor = AutoFeatureExtractor.from_pretrained(NAME)",
+    "    # Your sound, in pieces of one length, and your labels.",
+    f"    data = [(torch.randn(16000), k % CLASSES) for k in range({_BATCH})]",
+    *_COLLATE,
+    "        sounds = [sound.numpy() for sound in inputs]",
+    '        told = extractor(sounds, sampling_rate=16000, return_tensors="pt")',
+    "        return told, torch.tensor(labels)",
+]
+_CLIPS = [
+    "    frames, size = model.config.num_frames, model.config.image_size",
+    "    # Your clips, normalised as the model expects, and your labels.",
+    f"    data = [(torch.rand(frames, 3, size, size), k % CLASSES) for k in range({_BATCH})]",
+    *_COLLATE,
+    '        return {"pixel_values": torch.stack(inputs)}, torch.tensor(labels)',
+]

@@ -36,6 +36,7 @@ _NO_CLASSIFIERS = {
         ("FCOS", "FasterRCNN", "KeypointRCNN", "MaskRCNN", "RetinaNet", "SSD"), "detects objects in pictures"
     ),
 }
+_FOR = "a plan is for models that give one class to each input"
 _CLIPS = ("VideoResNet", "S3D", "MViT", "SwinTransformer3d")
 _HEAD_CLASSES = ("Linear", "Conv2d", "Conv3d")
 
@@ -90,12 +91,12 @@ def _torchvision(name: str, classes: int) -> Target | None:
         return None
     kind = found.root.class_name
     if kind in _NO_CLASSIFIERS:
-        raise BadInputError(f"{name} {_NO_CLASSIFIERS[kind]}: a plan is for models that give one class to each input")
+        raise BadInputError(f"{name} {_NO_CLASSIFIERS[kind]}: {_FOR}")
     layer = found.root.at(found.labelled[0]) if len(found.labelled) == 1 else None
     if layer is None or layer.class_name not in _HEAD_CLASSES:
         raise BadInputError(
-            f"{name} has several classifiers ({', '.join(found.labelled)}), of which a plan can replace one only: "
-            "take another model, or timm's of this name (--library timm)"
+            f"{name} has several classifiers ({', '.join(found.labelled)}), of which a plan can replace one "
+            "only: take another model, or timm's of this name (--library timm)"
         )
     shapes = {own: shape for own, shape, _ in layer.parameters}
     weight = shapes["weight"]
@@ -137,9 +138,7 @@ def _transformers(name: str, classes: int) -> Target | None:
             generative=_is_generative(name),
         )
     if name.rpartition("/")[2].lower() in checkpoints:
-        raise BadInputError(
-            f"{name} has no head for classes in transformers: a plan is for models that give one class to each input"
-        )
+        raise BadInputError(f"{name} has no head for classes in transformers: {_FOR}")
     return None
 
 

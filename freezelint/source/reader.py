@@ -32,7 +32,7 @@ from freezelint.source.recording.tracing import trace_of
 MOST_PATHS = 14
 MOST_TICKS = 300_000
 # Of a fragment nobody knows the arguments: what it is about shows early, if at all.
-MOST_TICKS_OF_A_FRAGMENT = 20_000
+MOST_TICKS_OF_A_FRAGMENT = 30_000
 # How often the world that fragments start from is made anew, for the modules that they import.
 _MOST_EXTENSIONS = 4
 _WORTH_EXTENDING = 5  # statements of imported modules

@@ -101,7 +101,7 @@ class Signs:
         """Whether running the body of the file can show anything: not where it only defines what others use."""
         if "__main__" in self._text_of_file:
             return True
-        own = [part for part in _run_at_once(self._body) if self._may_call(part)]
+        own = [part for part in _run_at_once(self._body) if self._does_something(part)]
         if any(not isinstance(part, _DEFINING) or self._says_so(part) for part in own):
             return True
         if not self._may_tell:
@@ -109,8 +109,8 @@ class Signs:
         names = frozenset(_WORD.findall("\n".join(map(self._text, own)))) & self._known
         return any(self._reached(self._named(name)) for name in names)
 
-    def _may_call(self, part: ast.AST) -> bool:
-        return not isinstance(part, ast.stmt) or "(" in self._text(part)
+    def _does_something(self, part: ast.AST) -> bool:
+        return not isinstance(part, ast.stmt) or self._has_words(part) or "(" in self._text(part)
 
     def _says_so(self, part: ast.AST) -> bool:
         """Whether there is a sign in what runs with the body."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
+from freezelint.fixing.flags import by_call, writes_at
 from freezelint.fixing.scene import Mend, Scene
+from freezelint.fixing.script import NoPlaceError
+
+_NAMES = ("requires_grad", "requires_grad_")
 
 
 def mends(scene: Scene) -> Iterator[Mend]:
     """`m.requires_grad = x` and `m.requires_grad_ = x` become `m.requires_grad_(x)`, as does `setattr`."""
-    script = scene.here
-    statement = script.statement_at(scene.finding.location)
-    title = "call `requires_grad_` on the module"
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if isinstance(target, ast.Attribute):
-            called = f"{script.text(target.value)}.requires_grad_({script.text(statement.value)})"
-            yield Mend(title, (script.replace(statement, called),))
-    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        call = statement.value
-        if isinstance(call.func, ast.Name) and call.func.id == "setattr" and len(call.args) == 3:
-            called = f"{script.text(call.args[0])}.requires_grad_({script.text(call.args[2])})"
-            yield Mend(title, (script.replace(statement, called),))
+    found = writes_at(scene.here, scene.finding.location, _NAMES)
+    if not found:
+        raise NoPlaceError("the attribute is set in another way than by an assignment or `setattr`")
+    edits = dict.fromkeys(by_call(write, _NAMES) for write in found)
+    yield Mend("call `requires_grad_` on the module", tuple(edits))

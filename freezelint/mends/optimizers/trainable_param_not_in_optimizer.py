@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from freezelint.evidence import Location, Optimizer
@@ -9,7 +10,10 @@ from freezelint.fixing.freezes import outermost_loop, taken
 from freezelint.fixing.moving import moved_behind
 from freezelint.fixing.optimizers import built_before, name_at
 from freezelint.fixing.scene import Mend, Scene
-from freezelint.fixing.script import NoPlaceError, Script
+from freezelint.fixing.script import Definition, NoPlaceError, Script
+
+# What learns at last may learn too fast: that is another question.
+_UNCOVERS = ("FRZ401",)
 
 
 def mends(scene: Scene) -> Iterator[Mend]:
@@ -20,7 +24,7 @@ def mends(scene: Scene) -> Iterator[Mend]:
         if not _has_stepped(scene, where):
             try:
                 title = f"build {optimizer.class_name} when all that trains is there"
-                yield Mend(title, moved_behind(scene, built, where))
+                yield Mend(title, moved_behind(scene, built, where), uncovers=_UNCOVERS)
             except NoPlaceError as error:
                 reason = error
         try:
@@ -51,10 +55,36 @@ def _joining(scene: Scene, optimizer: Optimizer, where: Location) -> Iterator[Me
         except NoPlaceError as error:
             reason = error
             continue
-        yield Mend(title, (script.after(statement, _plain(script, name, parameters)),))
-        yield Mend(title, (script.after(statement, _new_only(script, name, parameters)),))
+        once = _runs_once(script, statement) and not _holds_some(scene, optimizer, place)
+        lines = (_plain if once else _new_only)(script, name, parameters)
+        yield Mend(title, (script.after(statement, lines),), uncovers=_UNCOVERS)
         return
     raise reason
+
+
+def _runs_once(script: Script, statement: ast.stmt) -> bool:
+    """Whether the statement stands in no loop, or there under a condition that holds for one round."""
+    inner: ast.AST = statement
+    for outer in script.parents(statement):
+        if isinstance(outer, Definition | ast.ClassDef):
+            break
+        if isinstance(outer, ast.For | ast.While | ast.AsyncFor):
+            test = inner.test if isinstance(inner, ast.If) and _stands_in(statement, inner.body) else None
+            if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
+                return False
+        inner = outer
+    return True
+
+
+def _stands_in(statement: ast.stmt, suite: list[ast.stmt]) -> bool:
+    return any(node is statement for each in suite for node in ast.walk(each))
+
+
+def _holds_some(scene: Scene, optimizer: Optimizer, place: Location) -> bool:
+    """Whether the statement also opens parameters that the optimizer has had from the beginning."""
+    held = {parameter for group in optimizer.groups for parameter in group.parameters}
+    events = [e for e in scene.trace.events_of("unfrozen") if e.location and e.location.at() == place.at()]
+    return any(parameter in held for event in events for parameter in event.parameters)
 
 
 def _plain(script: Script, optimizer: str, parameters: str) -> list[str]:

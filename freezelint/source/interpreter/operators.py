@@ -386,7 +386,7 @@ def _contained(machine: Machine, element: Value, container: Value) -> bool | Non
             return True
     if any(isinstance(one, Unknown) or _is_setting(one) for one in (element, *found)):
         return None
-    return _equal_somewhere(element, found)
+    return _equal_somewhere(machine, element, found)
 
 
 def _is_setting(value: Value) -> bool:
@@ -394,11 +394,13 @@ def _is_setting(value: Value) -> bool:
     return isinstance(value, Library) and not is_installed(value.name)
 
 
-def _equal_somewhere(element: Value, container: Any) -> bool:
+def _equal_somewhere(machine: Machine, element: Value, container: list[Value]) -> bool:
+    if not isinstance(element, (tuple, list)):
+        return False
+    alike = [one for one in container if isinstance(one, (tuple, list)) and len(one) == len(element)]
+    comparable = [one for one in alike if are_comparable(machine, element, one)]
     try:
-        return is_flat(element) and any(
-            one == element for one in container if isinstance(one, (tuple, list)) and is_flat(one)
-        )
+        return any(one == element for one in comparable)
     except Exception:
         return False
 

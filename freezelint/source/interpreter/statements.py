@@ -16,6 +16,7 @@ from freezelint.source.interpreter.signals import (
 )
 from freezelint.source.interpreter.values import Context, Unknown, Value
 from freezelint.source.recording import bare_statements
+from freezelint.source.semantics import filling
 
 if TYPE_CHECKING:
     from freezelint.source.interpreter.machine import Machine
@@ -78,6 +79,8 @@ def _if(machine: Machine, node: ast.If) -> None:
 
 
 def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> None:
+    if isinstance(node, ast.For) and filling.is_vain_loop(machine, node):
+        return
     iterable = machine.evaluate(node.iter)
     watch = machine.recorder.misses.loop(node, iterable)
     try:

@@ -68,7 +68,7 @@ def fill(machine: Machine, optimizer: Optimizer, given: Value, defaults: dict[st
             add(machine, optimizer, group, optimizer.class_name)
         return
     group = {**defaults, "params": members}
-    _settle(optimizer, group)
+    _settle(machine, optimizer, group)
     optimizer.groups.append(group)
 
 
@@ -78,7 +78,7 @@ def add(machine: Machine, optimizer: Optimizer, group: dict[str, Value], consume
     defaults = optimizer.attributes.get("defaults")
     for field, default in (defaults if isinstance(defaults, dict) else {}).items():
         group.setdefault(field, default)
-    _settle(optimizer, group)
+    _settle(machine, optimizer, group)
     optimizer.groups.append(group)
 
 
@@ -99,7 +99,7 @@ def _members(machine: Machine, optimizer: Optimizer, given: Value, consumer: str
     return elements
 
 
-def _settle(optimizer: Optimizer, group: dict[str, Value]) -> None:
+def _settle(machine: Machine, optimizer: Optimizer, group: dict[str, Value]) -> None:
     """Names are taken off `(name, parameter)` pairs; what is no tensor stays out."""
     members: list[Value] = []
     for member in group["params"]:
@@ -112,6 +112,7 @@ def _settle(optimizer: Optimizer, group: dict[str, Value]) -> None:
         if isinstance(member, Tensor):
             members.append(member)
         elif isinstance(member, (list, tuple)):  # one level too deep: torch refuses it, third parties do not
+            machine.tick(len(member) // 50)
             members.extend(inner for inner in member if isinstance(inner, Tensor))
     group["params"] = members
 

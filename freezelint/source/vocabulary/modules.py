@@ -21,7 +21,7 @@ from freezelint.source.interpreter.values import (
     Value,
 )
 from freezelint.source.recording.snapshot import unwrapped
-from freezelint.source.semantics import forwards, modules, open_ends, staying
+from freezelint.source.semantics import filling, forwards, modules, open_ends, staying
 from freezelint.source.vocabulary import attribute, method
 
 if TYPE_CHECKING:
@@ -242,6 +242,8 @@ def set_submodule(machine: Machine, module: Module, call: Call) -> Value:
 def apply(machine: Machine, module: Module, call: Call) -> Value:
     """A function for every module, children first."""
     function = call.get(0, "fn", None)
+    if filling.is_vain(function.function if isinstance(function, Method) else function, module):
+        return module
     for inner in _from_below(machine, module, set()):
         machine.call(function, inner)
     return module

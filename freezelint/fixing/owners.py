@@ -1,0 +1,84 @@
+"""A loop that pairs modules with parameters by position, as one over the parameters of each module."""
+
+from __future__ import annotations
+
+import ast
+
+from freezelint.evidence import Location
+from freezelint.finding import Edit
+from freezelint.fixing.script import NoPlaceError, Script
+
+_MODULES = ("modules", "named_modules", "children", "named_children")
+_PARAMETERS = ("parameters", "named_parameters")
+
+
+def looping_over_owners(script: Script, location: Location) -> tuple[Edit, ...]:
+    """`for m, p in zip(x.modules(), x.parameters())` becomes `for m in x.modules()`, with a loop over
+    `m.parameters(recurse=False)` inside the conditions that do not ask for `p`. Raises NoPlaceError.
+    """
+    loop = _loop(script, location)
+    assert isinstance(loop.iter, ast.Call) and isinstance(loop.target, ast.Tuple)
+    (modules, parameters), (module, parameter) = loop.iter.args, loop.target.elts
+    name = module.elts[1] if isinstance(module, ast.Tuple) else module
+    recurse = "" if _method(modules) in ("children", "named_children") else "recurse=False"
+    given = f"{script.text(name)}.{_method(parameters)}({recurse})"
+    header = f"for {script.text(parameter)} in {given}:"
+    body = _innermost(loop, parameter)
+    return (
+        script.replace(loop.target, script.text(module)),
+        script.replace(loop.iter, script.text(modules)),
+        script.before(body[0], [header]),
+        *_indented(script, body),
+    )
+
+
+def _loop(script: Script, location: Location) -> ast.For:
+    statement = script.statement_at(location)
+    for outer in script.parents(statement) if statement is not None else ():
+        if isinstance(outer, ast.For) and isinstance(outer.iter, ast.Call):
+            if ast.unparse(outer.iter.func) == "zip":
+                _require_plain(outer)
+                return outer
+    raise NoPlaceError("the pairing is not written as a loop over `zip`")
+
+
+def _require_plain(loop: ast.For) -> None:
+    assert isinstance(loop.iter, ast.Call)
+    given, target = loop.iter.args, loop.target
+    if len(given) != 2 or not isinstance(target, ast.Tuple) or len(target.elts) != 2:
+        raise NoPlaceError("the loop pairs more than modules and parameters")
+    if _method(given[0]) not in _MODULES or _method(given[1]) not in _PARAMETERS:
+        raise NoPlaceError("the loop pairs in another order than modules with parameters")
+    if loop.orelse or any(isinstance(node, ast.Break) for node in ast.walk(loop)):
+        raise NoPlaceError("the loop ends early")
+
+
+def _method(node: ast.expr) -> str:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        return node.func.attr
+    return ""
+
+
+def _innermost(loop: ast.For, parameter: ast.expr) -> list[ast.stmt]:
+    """The statements inside all conditions that do not ask for the parameter."""
+    names = {node.id for node in ast.walk(parameter) if isinstance(node, ast.Name)}
+    body = loop.body
+    while len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
+        if names & {node.id for node in ast.walk(body[0].test) if isinstance(node, ast.Name)}:
+            break
+        body = body[0].body
+    return body
+
+
+def _indented(script: Script, body: list[ast.stmt]) -> list[Edit]:
+    """All lines of these statements one level deeper."""
+    lines = [line for statement in body for line in script.whole_lines(statement)]
+    if any('"""' in line or "'''" in line for line in lines):
+        raise NoPlaceError("a string goes over several lines")
+    edits = []
+    for statement in body:
+        where = script.location(statement)
+        for line in range(where.line, (where.end_line or where.line) + 1):
+            place = Location(script.path, line, 1, line, 1, cell=where.cell)
+            edits.append(Edit(place, script.unit))
+    return edits
