@@ -41,8 +41,8 @@ def linear_probe_then_finetune(
     head that there is; the rate of the second stage is to be tuned, a tenth is where to begin.
 
     The result is a `GradualUnfreezing` with one stage: `begin_epoch`, `advance`, `state_dict`,
-    `load_state_dict`, a warm-up of its own for each stage by a `RatioSchedule`, and `norms`, which is as there.
-    Raises `ValueError` as that does, for `probe_epochs` below 1 and a ratio out of (0, 1].
+    `load_state_dict`, a warm-up of its own for each stage by a `RatioSchedule`, and `norms`, which is as
+    there. Raises `ValueError` as that does, for `probe_epochs` below 1 and a ratio out of (0, 1].
 
     Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
     Out-of-Distribution", ICLR.
@@ -69,11 +69,9 @@ def _body_and_head(found: list[Block], optimizer: Optimizer) -> list[Block]:
     first = len(found)
     while first and any(id(p) in held for p in found[first - 1].parameters.values()):
         first -= 1
-    if first == len(found) or not any(
-        id(p) not in held for block in found for p in block.parameters.values()
-    ):
-        return found  # GradualUnfreezing says what is wrong
     everything = {name: p for block in found for name, p in block.parameters.items()}
+    if first == len(found) or all(id(p) in held for p in everything.values()):
+        return found  # GradualUnfreezing says what is wrong
     return [
         Block(
             "body",

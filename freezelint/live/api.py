@@ -58,11 +58,6 @@ class Report:
         return list(self._chosen(self.trace))
 
     @property
-    def objects(self) -> Objects:
-        """The models and optimizers, held weakly."""
-        return self._objects()
-
-    @property
     def measurements(self) -> tuple[Measurement, ...]:
         """What a step costs before and after the corrections, where `measure` was asked for: all of them
         together, then unused gradients (FRZ301) alone where there is more to correct.
@@ -84,12 +79,12 @@ class Report:
 
         Other parameters, their state and the random numbers are not touched. With `unsafe=False` what decides
         for the author (FRZ103, FRZ210) is refused. Faults that lie in the code are refused: correct the code.
+        The findings stay, for they tell what was seen; what a correction uncovers shows in the next audit.
         """
-        return self.correct(self.findings, unsafe=unsafe)
+        return self._correct(self.findings, unsafe=unsafe)
 
-    def correct(self, findings: Sequence[Finding], *, unsafe: bool = True) -> list[Correction]:
-        """`apply` for some of the findings."""
-        corrections = apply(findings, self.trace, self.objects, unsafe=unsafe)
+    def _correct(self, findings: Sequence[Finding], *, unsafe: bool = True) -> list[Correction]:
+        corrections = apply(findings, self.trace, self._objects(), unsafe=unsafe)
         self.applied += tuple(corrections)
         return corrections
 
@@ -98,9 +93,13 @@ class Report:
         trace, objects = self.trace, self._objects()
         self._trace, self._objects = lambda: trace, lambda: objects
 
-    def measured(self, measurements: tuple[Measurement, ...]) -> None:
-        """Add measurements to the evidence."""
-        trace = replace(self.trace, measurements=measurements)
+    def _measure(self, model: nn.Module, optimizer: Any, step: Callable[[], Any]) -> None:
+        """Put what the corrections save into the evidence."""
+        from freezelint.live.measuring import measure
+
+        seen = self.trace
+        measurements = measure(seen, self.findings, self._objects(), model, optimizer, step)
+        trace = replace(seen, measurements=measurements)
         self._trace = lambda: trace
 
     def raise_for_findings(self) -> None:
@@ -187,7 +186,7 @@ def audit(
     chosen = selected(select, ignore)
     report = audited(model, optimizer, step, chosen, steps=steps)
     if measure:
-        _measure(report, model, optimizer, step)
+        report._measure(model, optimizer, step)
     if apply:
         _apply(report, lambda: audited(model, optimizer, step, chosen, steps=steps))
     return report
@@ -244,7 +243,7 @@ def _apply(report: Report, audit_again: Callable[[], Report]) -> None:
     found = report
     for _ in range(_MOST_ROUNDS):
         fresh = [finding for finding in found.findings if _key(finding) not in told]
-        corrections = found.correct(fresh)
+        corrections = found._correct(fresh)
         if found is not report:
             report.applied += tuple(corrections)
         told.update(map(_key, fresh))
@@ -258,12 +257,6 @@ def _apply(report: Report, audit_again: Callable[[], Report]) -> None:
 
 def _key(finding: Finding) -> object:
     return finding.code, finding.subjects
-
-
-def _measure(report: Report, model: nn.Module, optimizer: Any, step: Callable[[], Any]) -> None:
-    from freezelint.live.measuring import measure
-
-    report.measured(measure(report.trace, report.findings, report.objects, model, optimizer, step))
 
 
 def _watched_optimizers(model: object, optimizer: object) -> list[Optimizer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from freezelint.source.interpreter.values import (
     Optimizer,
     Value,
 )
-from freezelint.source.signs import Signs, signs_of
+from freezelint.source.signs import Signs, definitions, signs_of
 
 if TYPE_CHECKING:
     from freezelint.source.files.source_file import SourceFile
@@ -37,7 +37,7 @@ _TOLD = re.compile(_CONCERNS.pattern.replace("^", r"\b").replace("$", r"\b"))
 # Longer texts are documentation.
 _LONGEST_NAME = 80
 _MODES = re.compile(r"\.(train|eval)\(")
-_MOST_FRAGMENTS = 60
+MOST_FRAGMENTS = 60
 
 
 @dataclass(frozen=True)
@@ -85,29 +85,33 @@ def run_body(machine: Machine, tree: ast.Module, *, as_script: bool) -> None:
         machine.frames.clear()
 
 
+def open_body(machine: Machine) -> None:
+    """Begin with the body of a file that only defines things: each is defined when somebody asks for it."""
+    imports.read(machine, machine.file, machine.file.path)
+
+
 def begin_fragment(machine: Machine, entry: Entry) -> None:
     """What all fragments of a class have in common: an object of it, built with unknown arguments. The
     trace and the budget begin here.
     """
     machine.recorder.begin()
     machine.ticks, machine.built, machine.raised, machine.in_fragment = 0, None, False, True
-    cls = machine.modules[machine.file.path].scope.get(entry.cls) if entry.cls else None
-    if isinstance(cls, Class):
-        with _at_top(machine):
+    with _at_top(machine):
+        cls = _made_here(machine, entry.cls)
+        if isinstance(cls, Class):
             machine.built = functions.instantiate(machine, cls, Call(ast.Pass(), complete=False))
 
 
 def run_fragment(machine: Machine, entry: Entry) -> None:
     """Run what nothing calls, with unknown arguments."""
     unknown = Call(ast.Pass(), complete=False)
-    scope = machine.modules[machine.file.path].scope
     with _at_top(machine):
         if not entry.cls:
-            function = scope.get(entry.function)
+            function = _made_here(machine, entry.function)
             if isinstance(function, Function):
                 functions.run(machine, function, unknown)
             return
-        cls, made = scope.get(entry.cls), machine.built
+        cls, made = _made_here(machine, entry.cls), machine.built
         found = cls.find(entry.function) if isinstance(cls, Class) and entry.function else None
         if isinstance(cls, Class) and found is not None and made is not None:
             method = found[0].function if isinstance(found[0], Descriptor) else found[0]
@@ -115,6 +119,12 @@ def run_fragment(machine: Machine, entry: Entry) -> None:
             machine.call_with(Method(method, made), unknown)
         elif isinstance(made, (Instance, Module, Optimizer)):
             machine.recorder.begin_step()
+
+
+def _made_here(machine: Machine, name: str) -> Value:
+    """What the file defines under this name."""
+    scope = machine.modules[machine.file.path].scope
+    return imports.resolved(machine, scope, name) if name in scope else None
 
 
 @contextmanager
@@ -158,40 +168,66 @@ def concern_anybody(file: SourceFile, tree: ast.Module) -> bool:
     return any(_tells(file, signs, node) for node in signs.functions()) or signs.in_body()
 
 
-def fragments(machine: Machine) -> Iterator[Entry]:
+def defined(file: SourceFile, tree: ast.Module) -> list[Entry]:
+    """What a file defines and can show something, in its order, for one whose body calls nothing of it."""
+    signs = signs_of(file, tree)
+    found: dict[Entry, None] = {}
+    for node in definitions(tree.body):
+        if not isinstance(node, ast.ClassDef):
+            found.update(dict.fromkeys(_function(file, signs, node.name, node)))
+        else:
+            methods = {part.name: part for part in definitions(node.body) if not isinstance(part, ast.ClassDef)}
+            telling = list(_methods(file, signs, node.name, methods))
+            found.update(dict.fromkeys([*_made(file, signs, node.name, node, telling), *telling]))
+    return list(found)
+
+
+def fragments(machine: Machine) -> list[Entry]:
     """What the run over the body has not entered and can show something, in the order of the file."""
-    namespace = machine.modules.get(machine.file.path)
-    tree = machine.project.tree(machine.file)
+    file, namespace = machine.file, machine.modules.get(machine.file.path)
+    tree = machine.project.tree(file)
     if namespace is None or tree is None:
-        return
-    signs = signs_of(machine.file, tree)
+        return []
+    signs = signs_of(file, tree)
     found: list[Entry] = []
     for name, value in list(namespace.scope.items()):
-        if isinstance(value, Function) and value.file is machine.file and not value.called:
-            if _tells(machine.file, signs, value.node):
-                trains = signs.train(value.node)
-                found.append(Entry(f"function `{name}`", function=name, trains=trains))
-        elif isinstance(value, Class) and value.file is machine.file:
-            methods = list(_methods(signs, name, value))
-            # Each method is run after the constructor: by itself that is run where it has something of its
-            # own.
-            alone = not value.instantiated and (not methods or _concerns_beside(value, methods))
-            if alone and signs.in_class(value.node) and _concerns(machine.file, value.node):
-                trains = signs.train(value.node)
-                found.append(Entry(f"class `{name}`", cls=name, trains=trains))
-            found.extend(methods)
-    if len(found) > _MOST_FRAGMENTS:
-        machine.limit("some functions", f"the file has more than {_MOST_FRAGMENTS} that nothing in it calls")
-    yield from found[:_MOST_FRAGMENTS]
+        if isinstance(value, Function) and value.file is file and not value.called:
+            found.extend(_function(file, signs, name, value.node))
+        elif isinstance(value, Class) and value.file is file:
+            telling = list(_methods(file, signs, name, dict(_uncalled(value))))
+            if not value.instantiated:
+                found.extend(_made(file, signs, name, value.node, telling))
+            found.extend(telling)
+    return found
 
 
-def _methods(signs: Signs, name: str, cls: Class) -> Iterator[Entry]:
-    for attribute, value in cls.namespace.items():
+def _uncalled(cls: Class) -> Iterator[tuple[str, ast.AST]]:
+    for name, value in cls.namespace.items():
         function = value.function if isinstance(value, Descriptor) else value
-        if not isinstance(function, Function) or function.called or attribute in ("__init__", "forward"):
-            continue
-        if _tells(cls.file, signs, function.node):
-            yield Entry(f"method `{name}.{attribute}`", attribute, name, signs.train(function.node))
+        if isinstance(function, Function) and not function.called:
+            yield name, function.node
+
+
+def _function(file: SourceFile, signs: Signs, name: str, node: ast.AST) -> Iterator[Entry]:
+    if _tells(file, signs, node):
+        yield Entry(f"function `{name}`", name, trains=signs.train(node))
+
+
+def _made(
+    file: SourceFile, signs: Signs, name: str, node: ast.ClassDef, telling: list[Entry]
+) -> Iterator[Entry]:
+    """The constructor by itself. Each method is run after it: it is run alone where it has something of its
+    own.
+    """
+    alone = not telling or _concerns_beside(file, node, telling)
+    if alone and signs.in_class(node) and _concerns(file, node):
+        yield Entry(f"class `{name}`", cls=name, trains=signs.train(node))
+
+
+def _methods(file: SourceFile, signs: Signs, cls: str, methods: Mapping[str, ast.AST]) -> Iterator[Entry]:
+    for name, node in methods.items():
+        if name not in ("__init__", "forward") and _tells(file, signs, node):
+            yield Entry(f"method `{cls}.{name}`", name, cls, signs.train(node))
 
 
 def _tells(file: SourceFile, signs: Signs, node: ast.AST) -> bool:
@@ -213,12 +249,10 @@ def _concerns(file: SourceFile, node: ast.AST) -> bool:
     return known
 
 
-def _concerns_beside(cls: Class, methods: list[Entry]) -> bool:
+def _concerns_beside(file: SourceFile, cls: ast.ClassDef, methods: list[Entry]) -> bool:
     """Whether a class concerns us apart from these methods of it."""
     apart = {method.function for method in methods}
-    return any(
-        _concerns(cls.file, part) for part in cls.node.body if getattr(part, "name", None) not in apart
-    )
+    return any(_concerns(file, part) for part in cls.body if getattr(part, "name", None) not in apart)
 
 
 def _names(node: ast.AST) -> Iterator[str]:

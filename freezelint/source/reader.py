@@ -27,6 +27,7 @@ from freezelint.source.interpreter.thresholds import Thresholds
 from freezelint.source.interpreter.worlds import NotKeptError, World
 from freezelint.source.recording.all_paths import settled
 from freezelint.source.recording.tracing import trace_of
+from freezelint.source.signs import signs_of
 
 # Runs of one entry, and all expressions that the runs over one file may evaluate.
 MOST_PATHS = 14
@@ -108,6 +109,7 @@ class _Reader:
 
     def __init__(self, file: SourceFile, project: Project, tree: ast.Module) -> None:
         self._file, self._project, self._tree = file, project, tree
+        self._defines = not signs_of(file, tree).in_body()  # and does nothing else
         self._ticks = 0
         self._until = time.thread_time() + MOST_SECONDS
         self._limits: dict[tuple[str, str], Limit] = {}
@@ -124,16 +126,11 @@ class _Reader:
         self._met: set[str] = set()  # classes of which some fragment has run
 
     def read(self) -> Reading:
-        main: list[Run] = []
-        uncalled: dict[entries.Entry, int] = {}
-        for path in self._paths(entries.MAIN):
-            main.append(path)
-            self._usual = self._usual or self._last
-            for entry in entries.fragments(self._last):
-                uncalled[entry] = uncalled.get(entry, 0) + 1
-        found = [tuple(main)]
-        # What some path through the body calls has been followed there.
-        left = [entry for entry, paths in uncalled.items() if paths == len(main)]
+        main, left = ((), entries.defined(self._file, self._tree)) if self._defines else self._body()
+        found = [main] if main else []
+        if len(left) > entries.MOST_FRAGMENTS:
+            self._limit("some functions", "the file has too many that nothing in it calls")
+            del left[entries.MOST_FRAGMENTS :]
         for position, entry in enumerate(left):
             self._left = len(left) - position
             if self._is_spent():
@@ -142,6 +139,16 @@ class _Reader:
             found.append(tuple(self._paths(entry)))
         limits = tuple(self._limits.values())
         return Reading(self._file.path, settled(found), limits)
+
+    def _body(self) -> tuple[tuple[Run, ...], list[entries.Entry]]:
+        """The runs over the body, and what none of them has followed."""
+        main: list[Run] = []
+        uncalled: Counter[entries.Entry] = Counter()
+        for path in self._paths(entries.MAIN):
+            main.append(path)
+            self._usual = self._usual or self._last
+            uncalled.update(entries.fragments(self._last))
+        return tuple(main), [entry for entry, paths in uncalled.items() if paths == len(main)]
 
     def _paths(self, entry: entries.Entry) -> Iterator[Run]:
         """The usual path, then those with one decision turned round, then with two of these."""
@@ -237,7 +244,8 @@ class _Reader:
                 break
         else:
             world, machine = None, self._after_body(forced)
-            if not forced and self._world is None and self._left * machine.ticks >= _WORTH_KEEPING:
+            worth = self._left > 1 if self._defines else self._left * machine.ticks >= _WORTH_KEEPING
+            if not forced and self._world is None and worth:
                 self._world = world = _kept(machine)
         if not forced:
             self._started_with = frozenset(machine.decisions.taken)
@@ -262,7 +270,10 @@ class _Reader:
         ):
             return self._usual
         machine = self._new(forced)
-        self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
+        if self._defines:
+            self._guard(machine, lambda: entries.open_body(machine))
+        else:
+            self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=False))
         return machine
 
     def _keep_class(self, machine: Machine, name: str) -> None:

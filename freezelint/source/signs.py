@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from freezelint.checks.freezes.misspelt_requires_grad import is_misspelling
 from freezelint.source.recording.freeze_plans import is_flag
@@ -24,6 +24,7 @@ from freezelint.source.recording.freeze_plans import is_flag
 if TYPE_CHECKING:
     from freezelint.source.files.source_file import SourceFile
 
+Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _QUIET = (ast.Import, ast.ImportFrom, ast.Pass, ast.Raise, ast.Assert, ast.Global, ast.Delete)
 # A body that holds nothing else but these and definitions is no script.
@@ -83,7 +84,7 @@ class Signs:
         self._enter(tree.body)
 
     def _enter(self, body: Iterable[ast.stmt]) -> None:
-        for node in _definitions(body):
+        for node in definitions(body):
             if isinstance(node, ast.ClassDef):
                 self._classes.setdefault(node.name, []).append(node)
                 self._enter(node.body)
@@ -179,7 +180,7 @@ class Signs:
             met.add(cls)
             found.extend(
                 node
-                for node in _definitions(cls.body)
+                for node in definitions(cls.body)
                 if isinstance(node, _FUNCTIONS) and (node.name == "forward" or node.name.startswith("__"))
             )
             for base in cls.bases:
@@ -265,16 +266,16 @@ def signs_of(file: SourceFile, tree: ast.Module) -> Signs:
     return known
 
 
-def _definitions(body: Iterable[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+def definitions(body: Iterable[ast.stmt]) -> Iterator[Definition]:
     """The functions and classes that a body defines, those under conditions included."""
     for statement in body:
         if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
             yield statement
         elif isinstance(statement, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
             for block in ("body", "orelse", "finalbody"):
-                yield from _definitions(getattr(statement, block, ()))
+                yield from definitions(getattr(statement, block, ()))
             for handler in getattr(statement, "handlers", ()):
-                yield from _definitions(handler.body)
+                yield from definitions(handler.body)
 
 
 def _run_at_once(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:

@@ -91,7 +91,7 @@ class Spatial(nn.Module):
         super().__init__()
         self.norm = norm
 
-    def forward(self, values: Tensor, labels: Any = None) -> Tensor:
+    def forward(self, values: Tensor, labels: Any = None) -> Tensor:  # noqa: ARG002
         result: Tensor = self.norm(values)
         return result
 
@@ -165,8 +165,9 @@ def test_nothing_is_touched() -> None:
     for p in model.head.parameters():
         p.grad = torch.ones_like(p)
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    data = batches(2)
     flags, random = modes(model), torch.get_rng_state()
-    domain_shift(model, batches(2))
+    domain_shift(model, data)
     assert modes(model) == flags
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -223,7 +224,7 @@ def test_models_without_such_layers_say_what_to_do(build: Callable[[], nn.Module
 
 
 def test_bad_input_raises() -> None:
-    with pytest.raises(ValueError, match="those of a new model .* load its pretrained weights first"):
+    with pytest.raises(ValueError, match=r"those of a new model .* load its pretrained weights first"):
         domain_shift(small_resnet(), [images()])
     model = calibrated(Net(), batches())
     with pytest.raises(ValueError, match="the loader gave no batch"):
@@ -231,6 +232,6 @@ def test_bad_input_raises() -> None:
     with pytest.raises(ValueError, match=r"what reaches `stage\.0\.bn`.* is not finite"):
         domain_shift(model, [images() * math.nan])
     with pytest.raises(ValueError, match="no norm layer of Net ran on the batches"):
-        domain_shift(model, batches(1), forward=lambda model, batch: None)
+        domain_shift(model, batches(1), forward=lambda *_: None)
     with pytest.raises(freezing.NoMatchError, match="`stages` matches nothing"):
         domain_shift(model, batches(1), "stages")

@@ -15,13 +15,19 @@ _CODE = "FRZ301"
 
 def check(trace: Trace) -> Iterator[Fault]:
     """Silent for what was frozen or unfrozen on purpose, is updated by hand, or is held in any step."""
+    for step, model, unused in unused_parameters(trace):
+        yield _fault(trace, step, model, unused)
+
+
+def unused_parameters(trace: Trace) -> Iterator[tuple[Step, Model, list[int]]]:
+    """For each model with such parameters these, and the first step that shows it."""
     told: set[int] = set()
     for step in trace.completed:
         for model in trace.models:
             unused = [] if model.index in told else _unused(trace, step, model)
             if unused:
                 told.add(model.index)
-                yield _fault(trace, step, model, unused)
+                yield step, model, unused
 
 
 def _unused(trace: Trace, step: Step, model: Model) -> list[int]:

@@ -75,7 +75,8 @@ def _refusal(live: Live, mend: _Mend | None, fix: Fixability, unsafe: bool) -> s
         return _IN_THE_CODE
     if fix == "unsafe" and not unsafe:
         return _UNSAFE
-    if live.given is None or not live.models:
+    in_groups = mend.phase in (Phase.FILL_GROUPS, Phase.EMPTY_GROUPS)
+    if live.given is None or (in_groups and not live.optimizers):
         return _GONE
     if type(live.given).__name__ in ("FullyShardedDataParallel", "FSDPModule"):
         return _SHARDED

@@ -106,7 +106,7 @@ class _Child:
         objects = Objects(recorder, built.model)
         try:
             measured = measure(trace, findings, objects, built.model, built.optimizer, built.step)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if failures.is_own_fault(error):
                 raise
             told = traceback.format_exception_only(type(error), error)[-1].strip()

@@ -18,11 +18,11 @@ _GIVING = frozenset({"modules", "named_modules", "parameters", "named_parameters
 _HARMLESS = (ast.Pass, ast.Continue, ast.Break)
 
 
-def is_vain(function: Value, module: Module) -> bool:
+def is_vain(machine: Machine, function: Value, module: Module) -> bool:
     """Whether the function only fills parameters, and all of the module are filled at random as they are."""
     if not isinstance(function, Function) or isinstance(function.node, ast.Lambda):
         return False
-    return only_fills(function.node) and _is_fresh(module)
+    return only_fills(function.node) and _is_fresh(machine, module)
 
 
 def is_vain_loop(machine: Machine, loop: ast.For) -> bool:
@@ -34,7 +34,7 @@ def is_vain_loop(machine: Machine, loop: ast.For) -> bool:
     if call.func.attr not in _GIVING or not isinstance(owner, (ast.Name, ast.Attribute)) or not only_fills(loop):
         return False
     module = machine.evaluate(owner)
-    return isinstance(module, Module) and _is_fresh(module)
+    return isinstance(module, Module) and _is_fresh(machine, module)
 
 
 def only_fills(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.For) -> bool:
@@ -46,8 +46,9 @@ def only_fills(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.For) -> bool:
     return known
 
 
-def _is_fresh(module: Module) -> bool:
-    if any(part.is_open for _, part in module.walk()):
+def _is_fresh(machine: Machine, module: Module) -> bool:
+    # Of what else a module may hold a fragment tells nothing.
+    if not machine.in_fragment and any(part.is_open for _, part in module.walk()):
         return False
     return all(parameter.origin == "fresh" for _, parameter in module.own_and_below())
 

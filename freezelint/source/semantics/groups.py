@@ -198,6 +198,9 @@ def written(machine: Machine, container: Value, key: Value, value: Value) -> Non
                 optimizer.complete = False
 
 
+_LOOKED_AT = 1000  # elements of a list that may be one of parameters
+
+
 def guessed(machine: Machine, name: str, call: Call) -> Optimizer | None:
     """The optimizer that an unknown class or function seems to make: it is called like one and is given
     parameters, groups or a model, or it is given parameters and a rate. None where it does not look so.
@@ -222,5 +225,6 @@ def _holds_parameters(value: Value) -> bool:
     if isinstance(value, Items):
         return value.of_parameters
     if isinstance(value, (list, tuple)):
-        return any(isinstance(one, Parameter) or (isinstance(one, dict) and "params" in one) for one in value)
+        few = value[:_LOOKED_AT]
+        return any(isinstance(one, Parameter) or (isinstance(one, dict) and "params" in one) for one in few)
     return False

@@ -242,7 +242,7 @@ def set_submodule(machine: Machine, module: Module, call: Call) -> Value:
 def apply(machine: Machine, module: Module, call: Call) -> Value:
     """A function for every module, children first."""
     function = call.get(0, "fn", None)
-    if filling.is_vain(function.function if isinstance(function, Method) else function, module):
+    if filling.is_vain(machine, function.function if isinstance(function, Method) else function, module):
         return module
     for inner in _from_below(machine, module, set()):
         machine.call(function, inner)
