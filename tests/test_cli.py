@@ -106,7 +106,7 @@ def test_options_win_over_the_configuration() -> None:
     assert given.returncode == 1
     lines = given.stdout.splitlines()
     assert lines[0].startswith(f"faulty.py:9:{COLUMN}: FRZ201 [frozen-param-in-optimizer] SGD holds ")
-    assert lines[1] == "Found 1 warning in faulty.py (2 steps watched)"
+    assert lines[-1] == "Found 1 warning in faulty.py (2 steps watched)"
 
 
 def test_a_report_in_a_file() -> None:

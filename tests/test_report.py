@@ -92,6 +92,7 @@ def test_full() -> None:
         " 6 |         parameter.requires_grad = False\n"
         "   |         ------------------------------- frozen here (called from train.py:10)\n"
         "\n"
+        "May be mended: 1 with `--fix`\n"
         "Found 1 error in train.py (2 steps watched)\n"
     )
 
@@ -110,7 +111,7 @@ def test_a_place_in_another_file_and_a_long_label(script: Path) -> None:
             )
         )
     )
-    assert told.splitlines()[2:-2] == [
+    assert told.splitlines()[2:-3] == [
         "   --> helpers.py:1:18",
         "   |",
         " 1 | def step(model): model.train()",
@@ -233,7 +234,7 @@ def test_a_notebook_is_told_by_cells(script: Path) -> None:
     found = finding(
         Location("nb.ipynb", 2, 1, 2, 14, cell=2), Related(Location("nb.ipynb", 1, cell=3), "frozen here")
     )
-    assert full(outcome(found)).splitlines()[2:-2] == [
+    assert full(outcome(found)).splitlines()[2:-3] == [
         "  --> nb.ipynb:cell 2:2:1",
         "  |",
         "2 | model.train()",
@@ -294,6 +295,7 @@ def test_statistics(output_format: str) -> None:
         "-------  ------  -------------------------  ----------",
         "      2  FRZ101  frozen-norm-in-train-mode  error",
         "      1  FRZ201  frozen-param-in-optimizer  warning",
+        "May be mended: 3 with `--fix`",
         "Found 2 errors, 1 warning in train.py (2 steps watched)",
     ]
     assert render(outcome(), output_format, Style(statistics=True, quiet=True)) == ""

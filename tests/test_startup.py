@@ -40,6 +40,7 @@ def start(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["check", "--no-cache", "-j", "2"], 0),
         (["check"], 0),
         (["clean"], 0),
+        (["map", "resnet50"], 0),
         (["plan", "resnet50", "--samples", "5000", "--similarity", "medium"], 0),
     ],
 )

@@ -62,17 +62,18 @@ def _of_variable(
     assigned = assignment_of(script, name, use)
     if assigned is None or assigned.value is name:
         raise NoPlaceError(f"which parameters `{script.text(name)}` holds cannot be told")
-    if isinstance(assigned.value, ast.List | ast.ListComp) and not isinstance(_first(assigned.value), ast.Dict):
+    is_list = isinstance(assigned.value, ast.List | ast.ListComp)
+    if is_list and not isinstance(_first(assigned.value), ast.Dict):
         p = script.fresh("p", "parameter")
         yield [f"for {p} in {script.text(name)}:", f"\t{p}.requires_grad = {value}"]
     else:
         yield from _blocks(script, assigned.value, assigned, value)
 
 
-def _first(value: ast.List | ast.ListComp) -> ast.expr | None:
+def _first(value: ast.expr) -> ast.expr | None:
     if isinstance(value, ast.ListComp):
         return value.elt
-    return value.elts[0] if value.elts else None
+    return value.elts[0] if isinstance(value, ast.List) and value.elts else None
 
 
 def _loop(script: Script, given: ast.ListComp | ast.GeneratorExp, value: str) -> list[str]:

@@ -34,9 +34,10 @@ def built_in(scene: Scene, model: Model) -> Iterator[Built]:
         except NoPlaceError:
             continue
         statement = script.statement_at(place)
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            if is_plain(statement.targets[0]):
-                yield Built(script, statement, script.text(statement.targets[0]))
+        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+            continue
+        if is_plain(statement.targets[0]):
+            yield Built(script, statement, script.text(statement.targets[0]))
 
 
 def names_of(scene: Scene, model: Model, script: Script, statement: ast.stmt) -> list[str]:
@@ -47,9 +48,8 @@ def names_of(scene: Scene, model: Model, script: Script, statement: ast.stmt) ->
     held = {p for optimizer in scene.trace.optimizers for group in optimizer.groups for p in group.parameters}
     parts = [module.path for module in whole_modules(model, held) if module.path]
     for node in ast.walk(statement):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("parameters", "named_parameters"):
-                names += _around(script, node.func.value, parts)
+        if isinstance(node, ast.Attribute) and node.attr in ("parameters", "named_parameters"):
+            names += _around(script, node.value, parts)
     return list(dict.fromkeys(names))
 
 

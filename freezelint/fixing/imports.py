@@ -21,10 +21,37 @@ def spelled(script: Script, dotted: str) -> tuple[str, list[Edit]]:
             candidates.append(name + dotted[len(meaning) :])
     if candidates:
         return min(candidates, key=lambda name: (name.count("."), len(name))), []
-    top = dotted.partition(".")[0]
-    if top in script.names:
+    top, _, rest = dotted.partition(".")
+    used = frozenset(_used(script.tree))
+    beside = next(_imports_from(script.tree, top), None)
+    part = rest.partition(".")[0]
+    if beside is not None and part != rest and part not in used:  # in the style of this file
+        return rest, [script.before(beside, [f"from {top} import {part}"])]
+    if top in used:
         raise NoPlaceError(f"`{top}` is not imported, but the name is taken")
+    if beside is not None:
+        return dotted, [script.before(beside, [f"import {top}"])]
     return dotted, [_import(script, f"import {top}")]
+
+
+def _imports_from(tree: ast.Module, top: str) -> Iterator[ast.ImportFrom]:
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom) and not statement.level:
+            if (statement.module or "").partition(".")[0] == top:
+                yield statement
+
+
+def _used(tree: ast.Module) -> Iterator[str]:
+    """The names that the file uses or binds, what it imports from a module aside."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:

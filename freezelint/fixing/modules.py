@@ -23,7 +23,7 @@ _GIVES = frozenset(
         "requires_grad_",
     }
 )
-_BINDS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_BINDS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def bases(model: Model, receiver: str, inside: Collection[int]) -> list[str]:
     """The paths of the modules of which an expression may be the name, the likeliest first: those that hold
     these parameters.
     """
-    paths = [module.path for module in model.modules if set(inside) <= set(model.parameters_within(module.path))]
+    wanted = set(inside)
+    paths = [m.path for m in model.modules if wanted.issubset(model.parameters_within(m.path))]
     last = receiver.rpartition(".")[2].partition("[")[0]
     return sorted(paths, key=lambda path: (path.rpartition(".")[2] != last, path != "", path.count(".")))
 
@@ -128,7 +129,7 @@ def require_one_name(scene: Scene, model: Model, path: str, script: Script, use:
                 if isinstance(outer, Definition | ast.ClassDef):
                     break
                 around = other is script and outer in script.parents(use)
-                if isinstance(outer, ast.If) and not around and _has_another_way(other, outer, statement):
+                if isinstance(outer, ast.If) and not around and _has_another_way(outer, statement):
                     raise NoPlaceError("a condition decides what the head is called")
 
 
@@ -145,7 +146,7 @@ def _leading(scene: Scene, event: Event) -> Iterator[tuple[Script, ast.stmt]]:
             yield script, statement
 
 
-def _has_another_way(script: Script, choice: ast.If, statement: ast.stmt) -> bool:
+def _has_another_way(choice: ast.If, statement: ast.stmt) -> bool:
     """Whether another branch makes something else of the variable that the statement gives a module."""
     mine = statement.targets[0] if isinstance(statement, ast.Assign) else None
     target = ast.unparse(mine) if mine is not None else ""
@@ -201,9 +202,10 @@ def _argument(call: ast.Call, names: list[str], wanted: str, *, skip: bool) -> a
 
 def _kept_name(script: Script, statement: ast.stmt, call: ast.Call, argument: ast.expr | None) -> str | None:
     """What the argument is called after the call: `model = freeze(build())` gives it a name."""
-    if isinstance(statement, ast.Assign) and statement.value is call and len(statement.targets) == 1:
-        if isinstance(statement.targets[0], ast.Name | ast.Attribute):
-            return script.text(statement.targets[0])
+    if isinstance(statement, ast.Assign) and statement.value is call:
+        (target, *others) = statement.targets
+        if not others and isinstance(target, ast.Name | ast.Attribute):
+            return script.text(target)
     if argument is not None and _root(argument) is not None:
         return script.text(argument)
     return None
@@ -232,6 +234,6 @@ def is_bound_in_expression(script: Script, node: ast.AST) -> bool:
     for outer in script.parents(node):
         if isinstance(outer, ast.stmt):
             return False
-        if isinstance(outer, ast.Lambda) or isinstance(outer, _BINDS):
+        if isinstance(outer, _BINDS):
             return True
     return False

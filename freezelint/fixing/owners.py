@@ -17,7 +17,8 @@ def looping_over_owners(script: Script, location: Location) -> tuple[Edit, ...]:
     `m.parameters(recurse=False)` inside the conditions that do not ask for `p`. Raises NoPlaceError.
     """
     loop = _loop(script, location)
-    assert isinstance(loop.iter, ast.Call) and isinstance(loop.target, ast.Tuple)
+    assert isinstance(loop.iter, ast.Call)
+    assert isinstance(loop.target, ast.Tuple)
     (modules, parameters), (module, parameter) = loop.iter.args, loop.target.elts
     name = module.elts[1] if isinstance(module, ast.Tuple) else module
     recurse = "" if _method(modules) in ("children", "named_children") else "recurse=False"
@@ -35,10 +36,11 @@ def looping_over_owners(script: Script, location: Location) -> tuple[Edit, ...]:
 def _loop(script: Script, location: Location) -> ast.For:
     statement = script.statement_at(location)
     for outer in script.parents(statement) if statement is not None else ():
-        if isinstance(outer, ast.For) and isinstance(outer.iter, ast.Call):
-            if ast.unparse(outer.iter.func) == "zip":
-                _require_plain(outer)
-                return outer
+        if not isinstance(outer, ast.For) or not isinstance(outer.iter, ast.Call):
+            continue
+        if ast.unparse(outer.iter.func) == "zip":
+            _require_plain(outer)
+            return outer
     raise NoPlaceError("the pairing is not written as a loop over `zip`")
 
 

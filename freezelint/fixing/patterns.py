@@ -44,9 +44,8 @@ def _asked(whole: ast.stmt) -> Iterator[ast.expr]:
                 if isinstance(operator, ast.In | ast.NotIn):
                     yield left
                 left = right
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            if node.func.attr in _PREFIX_METHODS:
-                yield node.args[0]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield from node.args[:1] if node.func.attr in _PREFIX_METHODS else ()
 
 
 def _written(script: Script, whole: ast.stmt, node: ast.expr) -> Iterator[ast.expr]:
@@ -69,9 +68,10 @@ def _written(script: Script, whole: ast.stmt, node: ast.expr) -> Iterator[ast.ex
 def _iterated(whole: ast.stmt, name: str) -> ast.expr | None:
     """What a loop or comprehension over literals gives this name."""
     for node in ast.walk(whole):
-        if isinstance(node, ast.comprehension | ast.For):
-            if isinstance(node.target, ast.Name) and node.target.id == name:
-                return node.iter
+        if not isinstance(node, ast.comprehension | ast.For):
+            continue
+        if isinstance(node.target, ast.Name) and node.target.id == name:
+            return node.iter
     return None
 
 

@@ -6,6 +6,8 @@ import ast
 import re
 from decimal import Decimal, InvalidOperation
 
+from freezelint.evidence import Location
+from freezelint.finding import Edit
 from freezelint.fixing.script import NoPlaceError, Script
 
 _POWER = re.compile(r"(\d+(?:\.\d*)?)([eE]-?)(\d+)")
@@ -33,6 +35,15 @@ def value_of(group: ast.expr, key: str) -> ast.expr | None:
             if isinstance(name, ast.Constant) and name.value == key:
                 return value
     return None
+
+
+def with_key(script: Script, group: ast.expr, text: str) -> Edit:
+    """One more key, with its value, in a group that is written out."""
+    if not isinstance(group, ast.Dict) or not group.values:
+        raise NoPlaceError("the group is not written out")
+    last = script.location(group.values[-1])
+    line, column = last.end_line or last.line, last.end_column or last.column
+    return Edit(Location(script.path, line, column, line, column, cell=last.cell), f", {text}")
 
 
 def tenth(script: Script, rate: ast.expr | None, default: float) -> str:

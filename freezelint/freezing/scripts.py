@@ -86,7 +86,8 @@ def _spaced(functions: Iterable[str]) -> list[str]:
 
 
 def _docstring(decision: Decision, title: str) -> str:
-    lines = [*title.splitlines(), "", *_wrapped(f"{decision.cell[0].upper()}{decision.cell[1:]}.")]
+    lines = [line for told in title.splitlines() for line in _wrapped(told, "    ")]
+    lines += ["", *_wrapped(f"{decision.cell[0].upper()}{decision.cell[1:]}.")]
     for reason in decision.why:
         lines += _wrapped(f"- {reason}.", "  ")
     if decision.label_smoothing:
@@ -312,4 +313,4 @@ def _tuple(names: Sequence[str], indent: int = 0) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent=indent)
+    return textwrap.wrap(text, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from freezelint.evidence import Model, Module, Parameter, Step, Trace
 from freezelint.freezing.levels import parts_at
@@ -34,7 +34,7 @@ def _takes_part(model: Model, step: Step) -> bool:
 
 
 def _map(trace: Trace, model: Model, step: Step, depth: int | None, notes: tuple[str, ...]) -> Map:
-    tree = tree_of(model, trace.parameters)
+    tree = tree_of(model, _held(trace, model, step))
     found = parts_at(tree, depth) if depth is not None else _blocks(tree)
     rates = {
         number: group.lr for state in step.optimizers for group in state.groups for number in group.parameters
@@ -47,7 +47,19 @@ def _map(trace: Trace, model: Model, step: Step, depth: int | None, notes: tuple
     return Map(model.name, model.class_name, f"at the first optimizer step{line}", Summary(rows), notes)
 
 
-def tree_of(model: Model, held: tuple[Parameter, ...]) -> Node:
+def _held(trace: Trace, model: Model, step: Step) -> dict[int, Parameter]:
+    """The parameters of a model, by number: in the place of what was put in later, what was there then."""
+    gone = {
+        path: p
+        for p in trace.parameters
+        if p.model == model.index and not p.attached and p.id in step.parameters
+        for path in p.paths
+    }
+    own = (trace.parameters[number] for number in model.parameters)
+    return {p.id: p if p.id in step.parameters else gone.get(p.path, p) for p in own}
+
+
+def tree_of(model: Model, held: Mapping[int, Parameter]) -> Node:
     """The modules of a model as nodes."""
     nodes: dict[str, Node] = {}
     for module in model.modules:
@@ -58,7 +70,7 @@ def tree_of(model: Model, held: tuple[Parameter, ...]) -> Node:
     return nodes[""]
 
 
-def _node(model: Model, module: Module, held: tuple[Parameter, ...]) -> Node:
+def _node(model: Model, module: Module, held: Mapping[int, Parameter]) -> Node:
     own: dict[str, Parameter] = {}
     for number in module.parameters:
         parameter = held[number]

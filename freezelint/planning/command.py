@@ -13,6 +13,8 @@ from freezelint.freezing.similarity import known_word
 from freezelint.planning.skeletons import written
 from freezelint.planning.targets import Target, find
 
+DEFAULT_CLASSES = 2
+
 
 def told(
     name: str, samples: int, similarity: str, library: str | None, classes: int, output_format: str
@@ -26,6 +28,8 @@ def told(
         raise BadInputError(f"{name}: {error}") from error
     plan = Plan(target.anatomy, decision, "dict" if target.library == "transformers" else "tensor")
     command = f"freezelint plan {shlex.quote(name)} --samples {samples} --similarity {similarity}"
+    command += f" --library {library}" if library else ""
+    command += f" --classes {classes}" if classes != DEFAULT_CLASSES else ""
     code = written(target, plan, command)
     return code if output_format == "text" else json.dumps(_data(target, plan, code), indent=2) + "\n"
 

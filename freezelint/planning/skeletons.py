@@ -103,8 +103,10 @@ def _loader(first: str, data: str) -> str:
 
 def _transformers(target: Target) -> Parts:
     automatic = f"AutoModel{target.task}"
-    options = ", ignore_mismatched_sizes=True" if target.mismatched else ""
-    loaded = f"{automatic}.from_pretrained(NAME, num_labels=CLASSES{options})"
+    options = "NAME, num_labels=CLASSES"
+    if target.mismatched:
+        options = f"\n        {options}, ignore_mismatched_sizes=True\n    "
+    loaded = f"{automatic}.from_pretrained({options})"
     lines = ["def build_model():", f"    return {loaded}"]
     if target.generative:
         lines[1:] = [f"    model = {loaded}"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from freezelint.costs import Measurement
 from freezelint.evidence import Limit, Location
 from freezelint.finding import Finding, Related
+from freezelint.registry import rules
 from freezelint.report import Outcome, Style
 from freezelint.report._terminal import painted
 from freezelint.wording import plural, saved
@@ -50,6 +52,7 @@ def closing(outcome: Outcome, style: Style) -> str:
     lines = [limits(outcome)] if outcome.limits else []
     lines += fixes(outcome)
     lines += [costs(measurement) for measurement in outcome.measurements]
+    lines += hint(outcome)
     lines.append(painted(summary(outcome), "bold", color=style.color))
     return "".join(f"{line}\n" for line in lines)
 
@@ -89,6 +92,18 @@ def costs(measurement: Measurement) -> str:
     """What the corrections save, in one line."""
     where = "a GPU" if measurement.device == "cuda" else "the CPU"
     return f"Correcting {', '.join(measurement.corrected)} {saved(measurement)}, measured on {where}"
+
+
+def hint(outcome: Outcome) -> list[str]:
+    """How many findings may be mended, where nobody has tried: what is proven is known only then."""
+    if not outcome.findings or outcome.fixed or outcome.unfixed:
+        return []
+    fixes = {rule.code: rule.fix for rule in rules()}
+    count = Counter(fixes.get(finding.code) for finding in outcome.findings)
+    safe, unsafe = count["safe"], count["unsafe"]
+    told = [f"{safe} with `--fix`"] if safe else []
+    told += [f"{unsafe}{' more' if safe else ''} with `--fix --unsafe-fixes`"] if unsafe else []
+    return [f"May be mended: {', '.join(told)}"] if told else []
 
 
 def unfixed(outcome: Outcome, finding: Finding) -> str:

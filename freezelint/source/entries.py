@@ -38,6 +38,9 @@ _TOLD = re.compile(_CONCERNS.pattern.replace("^", r"\b").replace("$", r"\b"))
 _LONGEST_NAME = 80
 _MODES = re.compile(r"\.(train|eval)\(")
 MOST_FRAGMENTS = 60
+# Expressions and statements that one call into another module may take: what is built there matters for who
+# trains it; of who only sets flags mostly the own module does.
+_ABROAD, _ABROAD_FOR_FLAGS = 8_000, 1_500
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ def begin_fragment(machine: Machine, entry: Entry) -> None:
     trace and the budget begin here.
     """
     machine.recorder.begin()
-    machine.ticks, machine.built, machine.raised, machine.in_fragment = 0, None, False, True
+    machine.ticks, machine.built, machine.raised = 0, None, False
+    machine.in_fragment, machine.most_abroad = True, _ABROAD if entry.trains else _ABROAD_FOR_FLAGS
     with _at_top(machine):
         cls = _made_here(machine, entry.cls)
         if isinstance(cls, Class):

@@ -34,6 +34,7 @@ MOST_PATHS = 14
 MOST_TICKS = 300_000
 # Of a fragment nobody knows the arguments: what it is about shows early, if at all.
 MOST_TICKS_OF_A_FRAGMENT = 30_000
+_MOST_TICKS_OF_FRAGMENTS = 150_000  # of all of a file
 # How often the world that fragments start from is made anew, for the modules that they import.
 _MOST_EXTENSIONS = 4
 _WORTH_EXTENDING = 5  # statements of imported modules
@@ -110,7 +111,7 @@ class _Reader:
     def __init__(self, file: SourceFile, project: Project, tree: ast.Module) -> None:
         self._file, self._project, self._tree = file, project, tree
         self._defines = not signs_of(file, tree).in_body()  # and does nothing else
-        self._ticks = 0
+        self._ticks, self._most_ticks = 0, MOST_TICKS
         self._until = time.thread_time() + MOST_SECONDS
         self._limits: dict[tuple[str, str], Limit] = {}
         self._world: World | None = None  # as it is after the body, where each fragment starts
@@ -131,6 +132,7 @@ class _Reader:
         if len(left) > entries.MOST_FRAGMENTS:
             self._limit("some functions", "the file has too many that nothing in it calls")
             del left[entries.MOST_FRAGMENTS :]
+        self._most_ticks = min(MOST_TICKS, self._ticks + _MOST_TICKS_OF_FRAGMENTS)
         for position, entry in enumerate(left):
             self._left = len(left) - position
             if self._is_spent():
@@ -177,7 +179,7 @@ class _Reader:
                 queue += self._turned(path, forced, known | settled_before)
 
     def _is_spent(self) -> bool:
-        return self._ticks > MOST_TICKS or time.thread_time() > self._until
+        return self._ticks > self._most_ticks or time.thread_time() > self._until
 
     def _turned(self, path: Run, forced: dict[str, bool], known: Set[str]) -> list[dict[str, bool]]:
         """The forced decisions of the runs that follow from one: each other decision turned, what

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import freezelint
 from freezelint import freezing
+from freezelint.cli import main
 from freezelint.integrations.lightning import GradualUnfreezingCallback, KeepFrozenInEvalCallback
 from tests.freezing.models import Net, small_resnet
 
@@ -321,6 +322,40 @@ def test_both_names_of_the_library(tmp_path: Path) -> None:
         told.add(done.stdout.splitlines()[-1])
     assert len(told) == 1
     assert told.pop().startswith("1 ")
+
+
+SCRIPT = """\
+import torch
+import lightning.pytorch as pl
+from torch import nn
+from torchvision.models import resnet18
+from freezelint.integrations.lightning import GradualUnfreezingCallback, KeepFrozenInEvalCallback
+
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = resnet18(weights="DEFAULT")
+        self.net.fc = nn.Linear(512, 4)
+
+    def training_step(self, batch, index):
+        return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.net.fc.parameters(), lr=0.01, momentum=0.9)
+
+
+data = torch.utils.data.TensorDataset(torch.randn(8, 3, 32, 32), torch.randint(0, 4, (8,)))
+callbacks = [GradualUnfreezingCallback(), KeepFrozenInEvalCallback()]
+trainer = pl.Trainer(max_epochs=3, callbacks=callbacks)
+trainer.fit(Module(), torch.utils.data.DataLoader(data, batch_size=4))
+"""
+
+
+def test_the_source_reader_finds_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    assert main(["check", "--no-cache", str(tmp_path / "train.py")]) == 0
+    assert "No freezing bugs found" in capfd.readouterr().out
 
 
 def test_the_framework_is_named_where_it_is_missing(without: Callable[..., str]) -> None:

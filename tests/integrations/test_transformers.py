@@ -16,6 +16,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 import freezelint
 from freezelint import freezing
+from freezelint.cli import main
 from freezelint.integrations.transformers import GradualUnfreezingCallback, KeepFrozenInEvalCallback
 
 BATCH, STEPS = 4, 3  # and steps an epoch
@@ -313,6 +314,28 @@ def test_parallel_training_is_refused(tmp_path: Path) -> None:
             trainer.train()
     finally:
         torch.distributed.destroy_process_group()
+
+
+SCRIPT = """\
+import torch
+from transformers import BertForSequenceClassification, Trainer, TrainingArguments
+from freezelint import freezing
+from freezelint.integrations.transformers import GradualUnfreezingCallback, KeepFrozenInEvalCallback
+
+model = BertForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=2)
+freezing.freeze_all_but(model, "classifier")
+data = [{"input_ids": torch.randint(2, 32, (6,)), "labels": torch.tensor(i % 2)} for i in range(8)]
+trainer = Trainer(model=model, args=TrainingArguments("out", num_train_epochs=3), train_dataset=data)
+trainer.add_callback(KeepFrozenInEvalCallback())
+trainer.add_callback(GradualUnfreezingCallback(trainer))
+trainer.train()
+"""
+
+
+def test_the_source_reader_finds_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    assert main(["check", "--no-cache", str(tmp_path / "train.py")]) == 0
+    assert "No freezing bugs found" in capfd.readouterr().out
 
 
 def test_the_framework_is_named_where_it_is_missing(without: Callable[..., str]) -> None:

@@ -169,6 +169,20 @@ def test_what_the_source_does_not_tell(told: Callable[..., str], tmp_path: Path)
     ]  # fmt: skip
 
 
+def test_what_is_replaced_later(told: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(
+        "import torch\nfrom torch import nn\n\n"
+        "model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))\n"
+        "for head in (model[1], nn.Linear(3, 5)):\n"
+        "    model[1] = head\n"
+        "    optimizer = torch.optim.SGD(head.parameters(), lr=0.1)\n"
+        "    model(torch.zeros(1, 3)).sum().backward()\n"
+        "    optimizer.step()\n"
+    )
+    (model,) = json.loads(told("twice.py", "--output-format", "json"))["models"]
+    assert [(row["parameters"], row["rates"]) for row in model["blocks"]] == [(12, []), (8, [0.1])]
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [

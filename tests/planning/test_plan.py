@@ -44,7 +44,7 @@ TARGETS = {
     ): "AutoModelForSequenceClassification.from_pretrained(NAME, num_labels=CLASSES)",
     ("gpt2", "transformers"): "model.config.pad_token_id = model.config.eos_token_id",
     ("google/vit-base-patch16-224", "transformers"): "AutoModelForImageClassification.from_pretrained("
-    "NAME, num_labels=CLASSES, ignore_mismatched_sizes=True)",
+    "\n        NAME, num_labels=CLASSES, ignore_mismatched_sizes=True\n    )",
     ("facebook/wav2vec2-base", "transformers"): "AutoModelForAudioClassification.from_pretrained(",
 }
 
@@ -103,7 +103,7 @@ def test_the_audit_finds_nothing(tmp_path: Path, name: str, samples: int, word: 
 
 TORCHVISION = (
     *("alexnet", "densenet121", "efficientnet_b0", "googlenet", "mobilenet_v2", "mvit_v1_b", "resnet50"),
-    *("regnet_y_400mf", "s3d", "shufflenet_v2_x1_0", "squeezenet1_0", "swin_t", "vgg11_bn", "vit_b_32"),
+    *("mnasnet0_5", "s3d", "shufflenet_v2_x1_0", "squeezenet1_0", "swin_t", "vgg11_bn", "vit_b_32"),
 )
 TIMM = ("beit_base_patch16_224", "convnext_atto", "mixer_b16_224", "resnetv2_50", "vit_tiny_patch16_224")
 

@@ -58,12 +58,11 @@ def expressions(script: Script, model: Model, text: str, outer: str, paths: Sequ
 
 
 def is_known(script: Script, outer: str, path: str) -> bool:
-    """Whether the file itself speaks of every attribute on the way: what it never names may be another one
-    with another model.
+    """Whether the file itself speaks of every step on the way: what it never names may be another one with
+    another model.
     """
-    return all(
-        part.isdigit() or part in script.names for part in path[len(outer) :].strip(".").split(".") if part
-    )
+    steps = path[len(outer) :].strip(".").split(".") if path != outer else []
+    return all(f"[{step}]" in script.file.text if step.isdigit() else step in script.names for step in steps)
 
 
 def inside(path: str, outer: str) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from freezelint.evidence import Model
 from freezelint.finding import Applicability, Edit
 from freezelint.fixing.modes import after_freezing, overriding, placing
 from freezelint.fixing.modes.calls import ModeCall, is_plain, mode_call
-from freezelint.fixing.modes.expressions import expressions, is_known
+from freezelint.fixing.modes.expressions import expression, expressions, inside, is_known
 from freezelint.fixing.modes.forms import eval_lines, loop_lines, norm_loop
 from freezelint.fixing.modes.freezes import (
     frames,
@@ -107,12 +108,23 @@ class _Keeping:
         if always and known and 0 < len(names) <= _MOST_LINES:
             lines = eval_lines(names)
         else:
-            loop = norm_loop(owner.script, kept.model, kept.layers, owner.path, always=always)
-            lines, more = loop_lines(loop, own, owner.cls), list(loop.imports)
+            path, text = self._around(owner, own)
+            loop = norm_loop(owner.script, kept.model, kept.layers, path, always=always)
+            lines, more = loop_lines(loop, text, owner.cls), list(loop.imports)
         if None in kept.causes:  # nothing calls train() before the first step
             more += after_freezing.edits(scene, kept, always=always)
         title = f"override `train()` in `{owner.cls.name}`, which keeps {self._blocks} in eval"
         yield title, [*more, *overriding.override(owner, lines)]
+
+    def _around(self, owner: overriding.Owner, own: str) -> tuple[str, str]:
+        """The module that the class says it freezes, and its name there; else the whole instance."""
+        model, script = self.kept.model, owner.script
+        said = {script.text(each) for each in frozen_expressions(owner.method) if is_plain(each)}
+        for outer in model.ancestors(self.kept.layers[0].path):
+            name = expression(script, model, own, owner.path, outer.path)
+            if name in said and all(inside(layer.path, outer.path) for layer in self.kept.layers):
+                return outer.path, name or own
+        return owner.path, own
 
     # -- after the calls -------------------------------------------------------------------------------------
 
@@ -143,7 +155,7 @@ class _Keeping:
             raise NoPlaceError(f"line {call.call.lineno} reaches the frozen layers in an unknown way")
         part = self.kept.within(outer)
         if way == "named":
-            names = self._reachable(call, outer, part.blocks)
+            names = self._reachable(call, outer, part.blocks) if self._is_own(call) else []
             if not names:
                 raise NoPlaceError("the frozen blocks cannot be named")
             return Placed(call, tuple(eval_lines(names)))
@@ -205,10 +217,14 @@ class _Keeping:
         return call.script.path in own
 
     def _has_one_receiver(self, call: ModeCall) -> bool:
-        """Whether it is only ever called on one kind of model."""
+        """Whether it is only ever called on one model, or on those that one statement makes (one a fold)."""
         trace = self.kept.trace
-        kinds = {(trace.models[index].class_name, path) for index, path in receivers(trace, call.event)}
-        return len(kinds) == 1
+        made = {
+            (model.class_name, _built(model), path)
+            for index, path in receivers(trace, call.event)
+            for model in [trace.models[index]]
+        }
+        return len(made) == 1
 
     def _is_wrapped(self, call: ModeCall) -> bool:
         """Whether the model may be inside another one there, which does not hand its attributes on."""
@@ -223,6 +239,11 @@ class _Keeping:
     @property
     def _blocks(self) -> str:
         return listing([shown(self.kept.model, block) for block in self.kept.blocks])
+
+
+def _built(model: Model) -> tuple[object, ...]:
+    built = model.built
+    return tuple(place.at() for place in (built, *built.calls)) if built is not None else (model.index,)
 
 
 def _told(call: ModeCall) -> str:

@@ -27,14 +27,14 @@ def mends(scene: Scene) -> Iterator[Mend]:
     if statement is None or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return
     receiver = call.func.value
-    _require_held(script, receiver, statement, str(scene.finding.evidence.get("class")))
     class_name = str(scene.finding.evidence.get("class"))
+    _require_held(script, receiver, statement, class_name)
     built = _built(script, receiver, statement)
     title = f"assign the result to `{script.text(receiver)}`"
     maker, imports = _maker(script, receiver, class_name, built)
     given = [script.text(node) for node in (*call.args, *call.keywords)]
-    if built is not None and class_name in _EMBEDDINGS:
-        carried = _carried(script, built, call)
+    carried = _carried(script, built, call) if built is not None and class_name in _EMBEDDINGS else None
+    if built is not None and carried is not None:
         text = f"{script.text(receiver)} = {maker}.{call.func.attr}({', '.join([*given, *carried])})"
         yield Mend(title, (script.remove(built), script.replace(statement, text), *imports), "unsafe")
     text = script.text(call).removeprefix(script.text(receiver))
@@ -91,15 +91,15 @@ def _maker(
     return script.text(receiver), []  # a class method can be called on what it made, too
 
 
-def _carried(script: Script, built: ast.Assign, call: ast.Call) -> Iterator[str]:
-    """The settings of the construction that the new embedding must get, too. Raises NoPlaceError."""
+def _carried(script: Script, built: ast.Assign, call: ast.Call) -> list[str] | None:
+    """The settings of the construction that the new embedding must get, too; None where it takes others, or
+    they are given by position.
+    """
     assert isinstance(built.value, ast.Call)
     told = {keyword.arg for keyword in call.keywords}
     sizes = [each for each in built.value.args if not isinstance(each, ast.Starred)]
     if len(sizes) > len(_SIZES) or len(call.args) > 1 or None in told:
-        raise NoPlaceError("its settings are given by position")
-    for keyword in built.value.keywords:
-        if keyword.arg in _TAKEN and keyword.arg not in told:
-            yield script.text(keyword)
-        elif keyword.arg not in (*_SIZES, *told):
-            raise NoPlaceError(f"`from_pretrained` has no setting {keyword.arg}")
+        return None
+    left = [each for each in built.value.keywords if each.arg not in (*_SIZES, *told)]
+    known = all(each.arg in _TAKEN for each in left)
+    return [script.text(each) for each in left] if known else None

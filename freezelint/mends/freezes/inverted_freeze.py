@@ -55,9 +55,9 @@ def _in_call(script: Script, call: ast.Call, right: str) -> Iterator[Edit]:
             yield from _constant(script, given[0], right)
         else:
             yield script.replace(call, f"{script.text(call.func)}({right})")
-    elif isinstance(call.func, ast.Name) and call.func.id == "setattr" and len(given) == 3:
-        if isinstance(given[1], ast.Constant) and given[1].value in _FLAG:
-            yield from _constant(script, given[2], right)
+    elif ast.unparse(call.func) == "setattr" and len(given) == 3:
+        is_flag = isinstance(given[1], ast.Constant) and given[1].value in _FLAG
+        yield from _constant(script, given[2], right) if is_flag else ()
 
 
 def _constant(script: Script, value: ast.expr | None, right: str) -> Iterator[Edit]:

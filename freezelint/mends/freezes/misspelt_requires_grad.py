@@ -31,7 +31,8 @@ def mends(scene: Scene) -> Iterator[Mend]:
         edits = dict.fromkeys(by_call(write, (wrong,)) for write in found)
         yield Mend("call `requires_grad_` on the module", (*edits, *read))
         return
-    yield Mend(f"write `{_RIGHT}`", (*(_renamed(script, write.node) for write in found), *read))
+    renamed = (edit for write in found for edit in _renamed(script, write.node))
+    yield Mend(f"write `{_RIGHT}`", (*dict.fromkeys(renamed), *read))
 
 
 def _events(scene: Scene, wrong: str) -> list[Event]:
@@ -40,10 +41,14 @@ def _events(scene: Scene, wrong: str) -> list[Event]:
     return [e for e in events if e.name == wrong and e.location is not None and e.location.at() == at]
 
 
-def _renamed(script: Script, node: ast.Attribute | ast.Call) -> Edit:
-    if isinstance(node, ast.Attribute):
-        return script.replace(node, script.text(node).removesuffix(node.attr) + _RIGHT)
-    return _in_string(script, node.args[-2])
+def _renamed(script: Script, node: ast.Attribute | ast.Call) -> Iterator[Edit]:
+    """The right name, in all targets of an assignment."""
+    if isinstance(node, ast.Call):
+        yield _in_string(script, node.args[-2])
+        return
+    for each in ast.walk(script.statement_of(node)):
+        if isinstance(each, ast.Attribute) and each.attr == node.attr and isinstance(each.ctx, ast.Store):
+            yield script.replace(each, script.text(each).removesuffix(node.attr) + _RIGHT)
 
 
 def _in_string(script: Script, node: ast.expr) -> Edit:

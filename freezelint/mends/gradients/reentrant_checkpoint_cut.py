@@ -99,7 +99,7 @@ def _last_name(call: ast.Call) -> str:
 
 def _with_argument(script: Script, call: ast.Call, argument: str) -> Edit:
     """The call with one more argument at its end."""
-    given = [*call.args, *call.keywords]
+    given: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
     if not given:
         return script.replace(call, f"{script.text(call.func)}({argument})")
     last = max(given, key=lambda node: (node.lineno, node.col_offset))

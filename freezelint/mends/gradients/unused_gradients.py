@@ -25,28 +25,30 @@ def mends(scene: Scene) -> Iterator[Mend]:
     """A model that only measures is frozen where it is built. Of one that is trained in part the rest is
     frozen: before its new head is put in, or block by block, or as all but what the optimizer is given.
     """
-    found = _found(scene)
-    if found is None:
+    unheld = _unheld(scene)
+    if unheld is None:
         return
-    step, model, unused = found
+    step, model, unused = unheld
     if not trains(model, step):
         yield from _whole(scene, model)
         return
     if _is_completed_later(scene.trace, model, unused):
         yield from _whole(scene, model)
-    reason: NoPlaceError | None = None
+    found, reason = False, NoPlaceError("no variable holds the model where its optimizer is built")
     for place in _built_optimizers(scene, step, model):
-        ways = (_in_constructor, _few_blocks, _all_but, _blocks)
-        for way in ways:
+        paths = [module.path for module in whole_modules(model, unused)]
+        for way in (_in_constructor, _few_blocks, _all_but, _blocks):
             try:
-                yield from way(scene, model, unused, place)
+                for mend in way(scene, model, paths, place):
+                    found = True
+                    yield mend
             except NoPlaceError as error:
-                reason = reason or error
-    if reason is not None:
+                reason = error
+    if not found:
         raise reason
 
 
-def _found(scene: Scene) -> tuple[Step, Model, list[int]] | None:
+def _unheld(scene: Scene) -> tuple[Step, Model, list[int]] | None:
     for step, model, unused in unused_parameters(scene.trace):
         if subjects(scene.trace, unused) == scene.finding.subjects:
             return step, model, unused
@@ -83,18 +85,14 @@ def _statement(scene: Scene, place: Location) -> tuple[Script, ast.stmt]:
     return script, statement
 
 
-def _paths(model: Model, unused: list[int]) -> list[str]:
-    return [module.path for module in whole_modules(model, unused)]
-
-
-def _in_constructor(scene: Scene, model: Model, unused: list[int], place: Location) -> Iterator[Mend]:
+def _in_constructor(scene: Scene, model: Model, paths: list[str], place: Location) -> Iterator[Mend]:
     """Where the model builds its own optimizer, its parts are frozen where they are put in."""
     script, statement = _statement(scene, place)
     owner = script.class_of(statement)
     constructor = constructor_of(script, model)
     if constructor is None or owner is None or owner.name != model.class_name:
         return
-    parts = [(path, assigned_part(constructor, path)) for path in _paths(model, unused)]
+    parts = [(path, assigned_part(constructor, path)) for path in paths]
     edits = [
         script.after(assigned, [f"{script.text(assigned.targets[0])}.requires_grad_(False)"])
         for _, assigned in parts
@@ -104,19 +102,16 @@ def _in_constructor(scene: Scene, model: Model, unused: list[int], place: Locati
         yield Mend(f"freeze {listing([path for path, _ in parts])}", tuple(edits))
 
 
-def _few_blocks(scene: Scene, model: Model, unused: list[int], place: Location) -> Iterator[Mend]:
-    yield from _by_block(scene, model, unused, place, _FEW)
+def _few_blocks(scene: Scene, model: Model, paths: list[str], place: Location) -> Iterator[Mend]:
+    yield from _by_block(scene, model, paths, place, _FEW)
 
 
-def _blocks(scene: Scene, model: Model, unused: list[int], place: Location) -> Iterator[Mend]:
-    yield from _by_block(scene, model, unused, place, _MOST)
+def _blocks(scene: Scene, model: Model, paths: list[str], place: Location) -> Iterator[Mend]:
+    yield from _by_block(scene, model, paths, place, _MOST)
 
 
-def _by_block(
-    scene: Scene, model: Model, unused: list[int], place: Location, most: int
-) -> Iterator[Mend]:
+def _by_block(scene: Scene, model: Model, paths: list[str], place: Location, most: int) -> Iterator[Mend]:
     script, statement = _statement(scene, place)
-    paths = _paths(model, unused)
     for name in names_of(scene, model, script, statement):
         told = expressions(script, model, name, "", paths)
         if told and len(told) <= most:
@@ -124,14 +119,14 @@ def _by_block(
             yield Mend(f"freeze {listing(told)}", (script.before(statement, lines),))
 
 
-def _all_but(scene: Scene, model: Model, unused: list[int], place: Location) -> Iterator[Mend]:
+def _all_but(scene: Scene, model: Model, paths: list[str], place: Location) -> Iterator[Mend]:
     """The whole model is frozen, and what the optimizer is given unfrozen again."""
     script, statement = _statement(scene, place)
     call = script.node_at(place, ast.Call)
     given = parameters_of(call) if call is not None else None
     if given is None:
         raise NoPlaceError("which parameters the optimizer holds cannot be told from its construction")
-    if explicitly_set(scene.trace).intersection(model.parameters):
+    if not paths or explicitly_set(scene.trace).intersection(model.parameters):
         return  # what is frozen in the rest stays so
     opened = flag_lines(script, given, statement, "True")
     for name in names_of(scene, model, script, statement):

@@ -24,8 +24,8 @@ from freezelint.fixing.script import NoPlaceError, Script
 
 
 def mends(scene: Scene) -> Iterator[Mend]:
-    """The head is made trainable again where the freeze that took it along ends, and joins the optimizer where
-    this was given other parameters. A freeze of nothing but the head goes.
+    """The head is made trainable again where the freeze that took it along ends, and joins the optimizer that
+    was given other parameters. A freeze of nothing but the head goes.
     """
     head = parameters_told(scene)
     model = owner_of(scene.trace, head)
@@ -66,13 +66,11 @@ def _last_freeze(scene: Scene) -> Location:
     """The last of the statements that froze a part of the head."""
     wanted = {scene.finding.location.at(), *(place.location.at() for place in scene.finding.related)}
     head = set(parameters_told(scene))
-    events = [
-        event
-        for event in scene.trace.events_of("frozen")
-        if event.location is not None and event.location.at() in wanted and head.intersection(event.parameters)
-    ]
-    last = max(events, key=lambda event: event.index, default=None)
-    return last.location if last is not None and last.location is not None else scene.finding.location
+    last = scene.finding.location
+    for event in scene.trace.events_of("frozen"):
+        if event.location is not None and event.location.at() in wanted and head & set(event.parameters):
+            last = event.location
+    return last
 
 
 def _frozen_there(scene: Scene, freeze: Location) -> set[int]:
@@ -92,8 +90,7 @@ def _lines(place: Place, written: ast.stmt | None, heads: list[str]) -> list[str
     loop = _innermost_loop(place, written)
     if loop is None or written is None or place.called:
         return [f"{head}.requires_grad_(True)" for head in heads]
-    script = place.script
-    parameter = _flagged(script, written)
+    parameter = _flagged(written)
     if len(heads) == 1:
         header = f"for {parameter} in {heads[0]}.parameters():"
     else:
@@ -108,14 +105,14 @@ def _lines(place: Place, written: ast.stmt | None, heads: list[str]) -> list[str
 
 def _innermost_loop(place: Place, written: ast.stmt | None) -> ast.For | None:
     """The loop over parameters that sets one flag after the other."""
-    if written is None or place.script.parent(written) is None or not _flagged(place.script, written):
+    if written is None or place.script.parent(written) is None or not _flagged(written):
         return None
     loop = next((each for each in place.script.parents(written) if isinstance(each, ast.For)), None)
     bound = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)} if loop else set()
-    return loop if _flagged(place.script, written) in bound else None
+    return loop if _flagged(written) in bound else None
 
 
-def _flagged(script: Script, statement: ast.stmt) -> str:
+def _flagged(statement: ast.stmt) -> str:
     """The variable whose flag a statement sets; empty where it is none."""
     owner: ast.expr | None = None
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):

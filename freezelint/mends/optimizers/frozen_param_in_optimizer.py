@@ -46,7 +46,9 @@ def _frozen_later(scene: Scene) -> list[Location]:
     freezes = [e for e in trace.events_of("frozen") if e.location is not None and e.location.at() in places]
     if first is None:
         return []
-    return scene.places([event.location for event in freezes if event.index > first])
+    before = {e.location.at() for e in freezes if e.location is not None and e.index < first}
+    later = scene.places([event.location for event in freezes if event.index > first])
+    return [place for place in later if place.at() not in before]  # what is frozen each time is so at first
 
 
 def _late(scene: Scene) -> Iterator[Mend]:

@@ -7,6 +7,7 @@ import codecs
 import gc
 import io
 import re
+import stat
 import sys
 import tokenize
 import warnings
@@ -135,6 +136,8 @@ def load(path: Path, shown: str | None = None) -> SourceFile:
 def read_bytes(path: Path, shown: str) -> bytes:
     """What the file holds. Raises UnreadableError where the system does not give it out."""
     try:
+        if stat.S_ISFIFO(path.stat().st_mode):  # who opens it waits until somebody writes
+            raise UnreadableError("the file cannot be read: it is a pipe", Location(shown, 1))
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:

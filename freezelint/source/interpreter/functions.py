@@ -142,7 +142,7 @@ def run(machine: Machine, function: Function, call: Call, receiver: Value = MISS
     if function.remembered is not None and receiver is MISSING and call.complete and not call.kwargs:
         return _remembered(machine, function, call)
     if (
-        machine.in_fragment
+        machine.most_abroad
         and function.file is not machine.file
         and not (machine.abroad or machine.importing)
     ):
@@ -166,10 +166,6 @@ def _remembered(machine: Machine, function: Function, call: Call) -> Value:
         function.remembered = results
 
 
-# Expressions and statements that one call of another module's function may evaluate in a fragment.
-_MOST_TICKS_ABROAD = 3_000
-
-
 def _abroad(machine: Machine, function: Function, call: Call, receiver: Value) -> Value:
     """Call a function of another module, of which a fragment tells little: with arguments that nobody knows it
     may go far or raise. Then it is a function that is not known.
@@ -177,7 +173,7 @@ def _abroad(machine: Machine, function: Function, call: Call, receiver: Value) -
     from freezelint.source.interpreter import calls
 
     most, before = machine.most_ticks, machine.ticks
-    allowed = machine.most_ticks = min(most, before + _MOST_TICKS_ABROAD)
+    allowed = machine.most_ticks = min(most, before + machine.most_abroad)
     machine.abroad = True
     try:
         return _run(machine, function, call, receiver)

@@ -88,7 +88,8 @@ class Machine:
         self._looks = 0
         self.imported = 0  # characters of the modules of the project that were opened
         self.unfolding = 0  # objects of the script that are being iterated over inside each other
-        self.in_fragment = False  # nobody knows the arguments of what runs
+        # Nobody knows the arguments of what runs. What one call of another module's function may then take.
+        self.in_fragment, self.most_abroad = False, 0
         self.abroad = False  # a function of another module runs, called by a fragment
         self.importing = 0  # modules of the project whose bodies are running
         self.loops: list[iteration.Loop] = []

@@ -388,15 +388,18 @@ class Module:
                 continue
             met.add(id(module))
             found.append((path, module))
-            for name, child in reversed(module.children.items()):
-                if child is not None:
-                    pending.append((f"{path}.{name}" if path else name, child))
+            if module.children:
+                for name, child in reversed(module.children.items()):
+                    if child is not None:
+                        pending.append((f"{path}.{name}" if path else name, child))
         return found
 
     def own_and_below(self) -> Iterator[tuple[str, Parameter]]:
         """Every parameter with its dotted path, each once, in definition order."""
         met: set[int] = set()
         for path, module in self.walk():
+            if not module.parameters:
+                continue
             for name, parameter in list(module.parameters.items()):
                 if parameter is not None and id(parameter) not in met:
                     met.add(id(parameter))

@@ -182,7 +182,7 @@ class Recorder:
         self.forwards = 0
         self.uncertain_forward = False
         for root in self.stock.roots():
-            for _, module in root.walk():
+            for _, module in self.stock.walk(root):
                 module.ran = None
         self.stock.leaves.clear()
 

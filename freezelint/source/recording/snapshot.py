@@ -48,6 +48,8 @@ class Stock:
         self.leaves_of_steps: list[list[Tensor]] = []
         self._moment = (-1, -1)
         self._roots: list[Module] = []
+        self._walks: dict[int, list[tuple[str, Module]]] = {}  # of this moment, by id of the root
+        self._placed: list[object] = []  # the trees as they were when the places were noted
         self.loss_reaches_nothing: bool | None = None
 
     # -- which models there are ---------------------------------------------------------------------------
@@ -57,7 +59,16 @@ class Stock:
         moment = (self._recorder.machine.ticks, len(self._recorder.made))
         if moment != self._moment:
             self._moment, self._roots = moment, self._outermost()
+            self._walks = {}
         return self._roots
+
+    def walk(self, root: Module) -> list[tuple[str, Module]]:
+        """All modules of a tree with their paths, as they are at this moment of the run."""
+        self.roots()
+        known = self._walks.get(id(root))
+        if known is None:
+            known = self._walks[id(root)] = root.walk()
+        return known
 
     def _outermost(self) -> list[Module]:
         made = [unwrapped(module) for module in self._recorder.made]
@@ -66,15 +77,17 @@ class Stock:
         pending = list(made)
         while pending:
             module = pending.pop()
-            if id(module) not in met:
+            if module.children and id(module) not in met:
                 met.add(id(module))
                 children = [child for child in module.children.values() if child is not None]
                 inside.update(map(id, children))
                 pending += children
         return list({id(module): module for module in made if id(module) not in inside}.values())
 
-    def take(self, *, everything: bool = False) -> None:
-        """Find the models that ran, that an optimizer holds, or that something happened to; describe them."""
+    def take(self, *, everything: bool = False, last: bool = False) -> None:
+        """Find the models that ran, that an optimizer holds, or that something happened to, and note where
+        their parts are; the last time, describe them.
+        """
         wanted = {id(p) for optimizer in self._recorder.optimizers for p in held_by(optimizer)}
         concerned = {id(m) for record in self._recorder.records for m in record.modules.values()}
         concerned |= {id(p) for record in self._recorder.records for p in record.parameters.values()}
@@ -86,7 +99,7 @@ class Stock:
             if id(root) in self._passed_over:
                 continue
             parameters = [parameter for _, parameter in root.own_and_below()]
-            modules = [module for _, module in root.walk()]
+            modules = [module for _, module in self.walk(root)]
             if not parameters and not any(module.norm for module in modules):
                 continue
             met = any(id(p) in wanted or id(p) in concerned for p in parameters)
@@ -96,15 +109,28 @@ class Stock:
                 or any(module.ran is not None or id(module) in concerned for module in modules)
             ):
                 self._adopt(root)
-        self._describe()
+        if last:
+            self._describe()
+        else:
+            self._place()
+
+    def _place(self) -> None:
+        """Note where everything is, unless nothing has moved since that was done."""
+        trees: list[object] = []
+        for root in self.trees:
+            walk = self.walk(root)
+            trees += (walk, [p for _, module in walk for p in module.parameters.values()])
+        if trees != self._placed:
+            self._placed = trees
+            self._describe()
 
     def _pass_over(self, roots: list[Module]) -> None:
         """Of several modules around the same layers those that run are models: an architecture whose layers
         went into another module is none.
         """
-        running = {id(inner) for root in roots if root.ran is not None for _, inner in root.walk()}
+        running = {id(inner) for root in roots if root.ran is not None for _, inner in self.walk(root)}
         for root in roots:
-            inside = [inner for _, inner in root.walk()]
+            inside = [inner for _, inner in self.walk(root)]
             if root.ran is not None:
                 self._passed_over.discard(id(root))
             elif any(id(inner) in running for inner in inside) and all(
@@ -149,7 +175,7 @@ class Stock:
 
     def _modules(self, index: int, root: Module) -> Iterator[evidence.Module]:
         overriding: list[str] = []
-        for path, module in root.walk():
+        for path, module in self.walk(root):
             self.places[id(module)] = (index, path)
             if module.overrides_train:
                 overriding.append(path)
@@ -203,7 +229,7 @@ class Stock:
         """Changes when a step leaves another state: flags, gradients, modes, what ran, groups."""
         facts: list[object] = [optimizer.index, self.loss_reaches_nothing]
         for root in self.roots():
-            for _, module in root.walk():
+            for _, module in self.walk(root):
                 ran = module.ran
                 facts.append(module.training)
                 if ran is not None:
@@ -228,7 +254,7 @@ class Stock:
             forced = loss.leaf and loss.requires_grad is True and not loss.parents
             self.loss_reaches_nothing = True if forced else (False if reached else None)
             behind = {id(one) for one in graph(loss)}
-            for module in (module for root in self.roots() for _, module in root.walk()):
+            for module in (module for root in self.roots() for _, module in self.walk(root)):
                 if module.ran is not None and any(id(one) in behind for one in module.ran.outputs):
                     module.ran.reached_by_backward = True
         else:
@@ -274,7 +300,7 @@ class Stock:
     def _module_states(self, root: Module) -> dict[str, ModuleState]:
         states: dict[str, ModuleState] = {}
         uncertain = self._recorder.uncertain_forward
-        for path, module in root.walk():
+        for path, module in self.walk(root):
             ran = module.ran
             if ran is None:
                 did = None if uncertain or module.open else False

@@ -17,7 +17,7 @@ def trace_of(machine: Machine) -> Trace:
     """What this run has established."""
     recorder = machine.recorder
     stock = recorder.stock
-    stock.take()
+    stock.take(last=True)
     optimizers = tuple(
         Optimizer(
             one.index,

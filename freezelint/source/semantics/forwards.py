@@ -144,19 +144,20 @@ class _Whole:
         """Run the module, which has begun already; gives whether gradients flow out of it."""
         self._machine.tick()
         self._seen.add(id(module))
-        own = [parameter for parameter in module.parameters.values() if parameter is not None]
-        self.trained.extend(parameter for parameter in own if parameter.requires_grad is not False)
-        flow = any_of([flow, *(parameter.requires_grad for parameter in own)])
+        for parameter in module.parameters.values():
+            if parameter is not None and parameter.requires_grad is not False:
+                self.trained.append(parameter)
+                flow = parameter.requires_grad or flow or None
+        if not module.children and not module.open:
+            return flow
         # What a script adds to a class of a library under a new name is not run by that class.
         idle = added_to(module) if (module.cls is None or module.calls) and not module.open else frozenset()
         told = bool(calls) or module.class_name == "MultiheadAttention"
         for name, child in _in_order(module, calls):
             if child is None or id(child) in self._seen or name in unused or name in idle:
                 continue
-            inner = (
-                frozenset(_below(name, unused)) | child.unused,
-                child.calls or tuple(_below(name, calls)),
-            )
+            below = frozenset(_below(name, unused)) | child.unused if unused else child.unused
+            inner = (below, child.calls or (tuple(_below(name, calls)) if calls else ()))
             called = not told or name in calls or not any(child.parameters.values())
             flow = self._child(child, flow, inner, called)
         if module.open:

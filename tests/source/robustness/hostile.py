@@ -77,9 +77,9 @@ import itertools; list(itertools.chain(*x)), list(itertools.islice(x, y)), list(
 import collections; collections.Counter([x, y]), collections.namedtuple(x, y), collections.deque(x, y)
 import re; re.sub(y, x, x), re.compile(x).findall(y)
 import math; math.factorial(x), math.prod(x), math.comb(x, y)
-from argparse import *; p = ArgumentParser(); p.add_argument('--a', choices=x, default=y); p.parse_args().a == x
-import torch; torch.tensor(x), torch.zeros(x, *y), torch.zeros(3)[x], torch.stack(x).view(y), torch.zeros(3) + x
-import torch; torch.nn.Linear(x, y)(x), torch.nn.Sequential(*x), torch.nn.ModuleList(x), torch.nn.ModuleDict(y)
+from argparse import *; p = ArgumentParser(); p.add_argument('--a', choices=x, default=y); p.parse_args().a
+import torch; torch.tensor(x), torch.zeros(x, *y), torch.ones(3)[x], torch.stack(x).view(y), torch.ones(3) + x
+from torch.nn import *; Linear(x, y)(x), Sequential(*x), ModuleList(x), ModuleDict(y)
 import torch; torch.nn.Linear(1, 1).load_state_dict(x), torch.nn.Linear(1, 1).add_module(x, y)
 import torch; o = torch.optim.SGD(x, lr=y); o.step(); o.add_param_group(y); o.param_groups = x; o.step()
 import torch; torch.optim.lr_scheduler.StepLR(torch.optim.Adam([torch.zeros(1)], lr=x), y).step()
@@ -326,7 +326,7 @@ SCRIPTS: dict[str, str] = {
     "lambdas in lambdas": f"x = {'lambda: ' * 500}1\n",
     "ifs in ifs": "".join(f"{'    ' * depth}if a:\n" for depth in range(95)) + "    " * 95 + "x = 1\n",
     "many branches": "if a == 0: pass\n" + "".join(f"elif a == {n}: x = {n}\n" for n in range(800)),
-    "loops in loops": "while True:\n  while True:\n    while True:\n      try: x = [x]\n      finally: continue\n",
+    "loops in loops": "while True:\n  while True:\n    while 1:\n      try: x = [x]\n      finally: continue\n",
     "ancestors that double": "class A: pass\n" + "class A(A, A): pass\n" * 60 + "A().x\n",
     "a large table": f"x = [{','.join(map(str, range(50_000)))}]\nsorted(x), x + x, {{a: a for a in x}}\n",
     "a long line": f"x = '{'a' * 1_000_000}'\nx + x, x.upper(), x * 2, x.replace('a', 'bb'), list(x)\n",
@@ -339,6 +339,6 @@ SCRIPTS: dict[str, str] = {
     "for i in range(1900):\n  for j in range(1900):\n    x == y, x in y, x[1:], str(x)\n",
     "asynchronous": "async def f():\n    async with a as b:\n        async for x in y: yield await z\n"
     "import asyncio\nasyncio.run([x async for x in f()])\n",
-    "builtins renamed": "len = range = print = isinstance = super = object = None\nfor i in range(3): len(i)\n"
+    "builtins renamed": "len = range = print = super = object = None\nfor i in range(3): len(i)\n"
     "class A(object):\n    def __init__(self): super().__init__()\nA()\n",
 }

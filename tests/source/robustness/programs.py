@@ -1,4 +1,4 @@
-"""Programs over the vocabulary of torch, put together at random: models, freezes, loops, optimizers, modes."""
+"""Programs over torch's vocabulary, put together at random: models, freezes, loops, optimizers, modes."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     named = st.sampled_from(["freeze", "train", "unknown"])
     bases = st.sampled_from(["object", "nn.Module", "pl.LightningModule", "Learner"])
     walks = st.sampled_from(["child in model.children()", "name, p in model.named_parameters()"])
-    learner = "class Learner({}):\n    def __init__(self, model):\n        self.model = model\n    def fit(self):\n{}"
+    learner = "class Learner({}):\n    def __init__(self, model): self.model = model\n    def fit(self):\n{}"
     return st.one_of(
         st.builds("if {}:\n{}\nelse:\n{}".format, _CONDITIONS, body, body),
         st.builds("for epoch in range({}):\n{}".format, st.integers(0, 4), body),
