@@ -37,8 +37,8 @@ def spelled(script: Script, dotted: str) -> tuple[str, list[Edit]]:
 def _imports_from(tree: ast.Module, top: str) -> Iterator[ast.ImportFrom]:
     for statement in tree.body:
         if isinstance(statement, ast.ImportFrom) and not statement.level:
-            if (statement.module or "").partition(".")[0] == top:
-                yield statement
+            package = (statement.module or "").partition(".")[0]
+            yield from [statement] if package == top else []
 
 
 def _used(tree: ast.Module) -> Iterator[str]:

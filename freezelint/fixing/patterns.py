@@ -102,14 +102,19 @@ def _template(node: ast.expr) -> str | None:
     if isinstance(node, ast.JoinedStr):
         parts = [re.escape(str(v.value)) if isinstance(v, ast.Constant) else r"\w+" for v in node.values]
         return "".join(parts)
+    if _is_str(node):
+        return r"\w+"
     template = _template_node(node)
     if template is not None:
         return r"\w+".join(re.escape(text) for text in _FIELDS.split(str(template.value)))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left = _template(node.left)
-        if left is not None and isinstance(node.right, ast.Call) and ast.unparse(node.right.func) == "str":
-            return left + r"\w+"
+        return left + r"\w+" if left is not None and _is_str(node.right) else None
     return None
+
+
+def _is_str(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "str" and len(node.args) == 1
 
 
 def _template_node(node: ast.expr) -> ast.Constant | None:
@@ -127,6 +132,11 @@ def _ended(script: Script, node: ast.expr) -> Edit:
     text = script.text(node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return script.replace(node, f"{text} + {script.quote}.{script.quote}")
+    if isinstance(node, ast.Call) and _is_str(node):
+        inner = script.text(node.args[0])
+        if any(sign in inner for sign in "'\"{}\n\\"):
+            raise NoPlaceError("the pattern is put together of several strings")
+        return script.replace(node, f"f{script.quote}{{{inner}}}.{script.quote}")
     string = _template_node(node) or node
     told = script.text(string)
     closing = re.search(r"(\"\"\"|'''|\"|')\Z", told)

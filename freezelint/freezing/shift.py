@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -101,9 +102,9 @@ def domain_shift(
     to 4. The number says how much the *inputs* differ, not whether the features still serve: on inverted new
     digits a linear probe was as good as on plain ones. Treat the word as a first guess, and compare.
 
-    Raises `NoMatchError` (a `ValueError`) where the model has no such layer (LayerNorm and GroupNorm store
-    nothing: give `recommend` a word), `ValueError` where the loader gives no batch, the statistics are all
-    those of new layers (load the weights first), no layer runs, or inputs are not finite.
+    Warns where all statistics are those of a new model. Raises `NoMatchError` (a `ValueError`) where the model
+    has no such layer (LayerNorm and GroupNorm store nothing: give `recommend` a word), `ValueError` where the
+    loader gives no batch, no layer runs, or inputs are not finite.
 
     Source: Pan et al. 2018 (IBN-Net), feature divergence, after Li et al. 2018 (AdaBN).
     """
@@ -111,10 +112,12 @@ def domain_shift(
     norms = _with_statistics(model, patterns)
     known = {name: norm for name, norm in norms.items() if not _is_new(norm)}
     if not known:
-        raise ValueError(
+        warnings.warn(
             f"the running statistics of {type(model).__name__} are those of a new model (means 0, variances "
-            "1): load its pretrained weights first"
+            "1), and what data are compared with them says nothing: load its pretrained weights first",
+            stacklevel=2,
         )
+        known = norms
     pooled, batches = measured(model, known.values(), loader, forward, by_batch=False)
     reached = {name: norm for name, norm in known.items() if pooled[norm].count}
     if not reached:

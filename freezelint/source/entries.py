@@ -180,7 +180,9 @@ def defined(file: SourceFile, tree: ast.Module) -> list[Entry]:
         if not isinstance(node, ast.ClassDef):
             found.update(dict.fromkeys(_function(file, signs, node.name, node)))
         else:
-            methods = {part.name: part for part in definitions(node.body) if not isinstance(part, ast.ClassDef)}
+            methods = {
+                part.name: part for part in definitions(node.body) if not isinstance(part, ast.ClassDef)
+            }
             telling = list(_methods(file, signs, node.name, methods))
             found.update(dict.fromkeys([*_made(file, signs, node.name, node, telling), *telling]))
     return list(found)

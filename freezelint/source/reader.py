@@ -57,6 +57,7 @@ class Run:
     entry: entries.Entry = entries.MAIN
     forced: frozenset[str] = frozenset()
     raised: bool = False  # an exception of the script's ended it
+    mistakes: frozenset[str] = frozenset()  # what Python would raise for, and the reader goes on
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,15 @@ class Reading:
 
 
 def read(file: SourceFile, project: Project, *, in_full: bool = False) -> Reading:
-    """Read a file that parses. Never raises and never hangs: what goes wrong is a limit. `in_full` is for
-    reading what can show nothing, too.
+    """Read a file that parses. Never raises and never hangs: what goes wrong is a limit. `in_full` means
+    that what can show nothing is read, too.
     """
     tree = project.tree(file)
     if tree is None:
         return Reading(file.path)
     if not in_full and not entries.concern_anybody(file, tree):
         return Reading(file.path)
-    return _with_deep_stack(lambda: _Reader(file, project, tree).read())
+    return _with_deep_stack(lambda: _Reader(file, project, tree, in_full).read())
 
 
 def _with_deep_stack(work: Callable[[], Reading]) -> Reading:
@@ -108,9 +109,9 @@ def _with_deep_stack(work: Callable[[], Reading]) -> Reading:
 class _Reader:
     """The runs over one file."""
 
-    def __init__(self, file: SourceFile, project: Project, tree: ast.Module) -> None:
+    def __init__(self, file: SourceFile, project: Project, tree: ast.Module, in_full: bool) -> None:
         self._file, self._project, self._tree = file, project, tree
-        self._defines = not signs_of(file, tree).in_body()  # and does nothing else
+        self._defines = not in_full and not signs_of(file, tree).in_body()  # and does nothing else
         self._ticks, self._most_ticks = 0, MOST_TICKS
         self._until = time.thread_time() + MOST_SECONDS
         self._limits: dict[tuple[str, str], Limit] = {}
@@ -168,7 +169,8 @@ class _Reader:
             if _key(forced) in tried:
                 continue
             if self._is_spent():
-                self._limit("some conditions", "the file is too long to follow both sides of all of them")
+                if len(forced) == 1:
+                    self._limit("some conditions", "the file is too long to follow both sides of all of them")
                 return
             tried.add(_key(forced))
             path = self._run(entry, forced)
@@ -177,6 +179,10 @@ class _Reader:
             if len(forced) == 1:
                 known = {decision.condition for decision in usual.decisions}
                 queue += self._turned(path, forced, known | settled_before)
+        if any(len(forced) == 1 for forced in queue):
+            self._limit(
+                "some conditions", f"more than {MOST_PATHS} of them would be worth a path of their own"
+            )
 
     def _is_spent(self) -> bool:
         return self._ticks > self._most_ticks or time.thread_time() > self._until
@@ -225,7 +231,8 @@ class _Reader:
         self._known.update({decision.condition: decision for decision in decisions})
         if entry.is_fragment:
             self._extend(machine)
-        return Run(decisions, trace, entry, frozenset(forced), machine.raised)
+        mistakes = frozenset(machine.mistakes)
+        return Run(decisions, trace, entry, frozenset(forced), machine.raised, mistakes)
 
     # -- where a run starts -------------------------------------------------------------------------------
 

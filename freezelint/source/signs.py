@@ -193,7 +193,9 @@ class Signs:
         if known is None:
             text = self._text(node)
             own = getattr(node, "name", "")
-            known = self._parts[node] = _Part(node, text, frozenset(_WORD.findall(text)) & self._known - {own})
+            known = self._parts[node] = _Part(
+                node, text, frozenset(_WORD.findall(text)) & self._known - {own}
+            )
         return known
 
     # -- signs --------------------------------------------------------------------------------------------
@@ -352,7 +354,9 @@ class _Writes:
             inner = parameters
             if isinstance(child, (ast.For, ast.AsyncFor)):
                 inner = parameters | _parameters_of(child)
-            elif isinstance(child, (ast.If, ast.IfExp, ast.While, ast.comprehension, ast.Lambda, *_FUNCTIONS)):
+            elif isinstance(
+                child, (ast.If, ast.IfExp, ast.While, ast.comprehension, ast.Lambda, *_FUNCTIONS)
+            ):
                 inner = frozenset()
             elif isinstance(child, ast.Expr):
                 yield from self._statement(child.value)

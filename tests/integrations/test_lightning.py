@@ -267,8 +267,12 @@ def test_bad_input_raises(tmp_path: Path) -> None:
 
 def test_parallel_training_is_refused(tmp_path: Path) -> None:
     strategy = pl.strategies.DDPStrategy(process_group_backend="gloo")
-    with pytest.raises(ValueError, match="gradual unfreezing needs one process: DDPStrategy fixes"):
-        fitted(tmp_path, Module(Net(), "head"), GradualUnfreezingCallback(), strategy=strategy, devices=1)
+    module = Module(Net(), "head")
+    try:
+        with pytest.raises(ValueError, match="gradual unfreezing needs one process: DDPStrategy fixes"):
+            fitted(tmp_path, module, GradualUnfreezingCallback(), strategy=strategy, devices=1)
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 # The same training with the library of the other name, the callback of one or the other.

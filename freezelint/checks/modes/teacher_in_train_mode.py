@@ -34,7 +34,7 @@ def check(trace: Trace) -> Iterator[Fault]:
     """Silent for momentum encoders and mean teachers, written by hand: they run in train mode by design."""
     for model in trace.models:
         found: dict[str, _Active] = {}
-        for path in _bystanders(trace, model):
+        for path in bystanders(trace, model):
             if not may_be_copied_by_hand(trace, model, path):
                 for step in trace.completed:
                     for active in _active(trace, step, model, path):
@@ -46,7 +46,7 @@ def check(trace: Trace) -> Iterator[Fault]:
             yield _fault(group)
 
 
-def _bystanders(trace: Trace, model: Model) -> list[str]:
+def bystanders(trace: Trace, model: Model) -> list[str]:
     """The model itself, or else its largest modules that nothing optimises and that run without gradients.
 
     Frozen parts of a model are not meant here: FRZ101 and FRZ104 speak of those.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from freezelint.evidence import Event
 from freezelint.facts.norms import drifts
@@ -66,7 +67,7 @@ def _again(scene: Scene, undone: Event, call: ModeCall, *, tail: bool) -> str | 
     if undone.location is None:
         return None
     read = list(frames(scene, undone.location))
-    for (script, inner), (outer_script, outer) in zip(read, read[1:], strict=False):
+    for (script, inner), (outer_script, outer) in pairwise(read):
         function = script.function_of(inner)
         if function is None or not _is_harmless(function) or not isinstance(outer, ast.Expr):
             continue

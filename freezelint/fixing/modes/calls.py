@@ -100,9 +100,10 @@ def _receiver(script: Script, call: ast.Call, statement: ast.stmt) -> str:
         return script.text(call.args[0])
     if is_plain(value):
         return script.text(value)
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and is_plain(statement.targets[0]):
-        if bare(statement.value) is value:
-            return script.text(statement.targets[0])
+    if isinstance(statement, ast.Assign) and bare(statement.value) is value:
+        target = statement.targets[0]
+        if len(statement.targets) == 1 and is_plain(target):
+            return script.text(target)
     raise NoPlaceError(f"line {call.lineno} sets the mode of what has no name")
 
 

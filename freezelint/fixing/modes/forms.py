@@ -45,7 +45,7 @@ def norm_loop(
     they are frozen `always`, and no other norm layer is there, the class alone tells them. Raises
     NoPlaceError.
     """
-    spelling, imports = _spelled(script, {_torch_class(script, layer) for layer in layers})
+    spelling, imports = norm_class(script, layers)
     kept = {layer.path for layer in layers}
     others = [
         module
@@ -59,6 +59,11 @@ def norm_loop(
     affine = all(module.parameters for module in others)
     test = "not {0}.weight.requires_grad" if affine else "{0}.affine and not {0}.weight.requires_grad"
     return NormLoop(spelling, test, imports)
+
+
+def norm_class(script: Script, layers: Collection[Module]) -> tuple[str, tuple[Edit, ...]]:
+    """The narrowest class, or classes, of these layers, as the file spells them. Raises NoPlaceError."""
+    return _spelled(script, {_torch_class(script, layer) for layer in layers})
 
 
 def loop_lines(loop: NormLoop, receiver: str, scope: ast.AST) -> list[str]:

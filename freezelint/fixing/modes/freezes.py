@@ -77,9 +77,9 @@ def frozen_expressions(statement: ast.stmt) -> list[ast.expr]:
     """
     found = []
     for node in ast.walk(statement.iter if isinstance(statement, _Loop) else statement):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("requires_grad_", *_OVER_MODULES):
-                found.append(node.func.value)
+        func = node.func if isinstance(node, ast.Call) else None
+        if isinstance(func, ast.Attribute) and func.attr in ("requires_grad_", *_OVER_MODULES):
+            found.append(func.value)
     return found
 
 
@@ -95,13 +95,18 @@ def _runs_always(script: Script, statement: ast.stmt) -> bool:
     for outer in script.parents(statement):
         if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
             return True
-        if isinstance(outer, ast.If | ast.Match) and not _is_part_of_a_loop(script, outer):
-            if not (isinstance(outer, ast.If) and "__name__" in names_in(outer.test)):
-                return False
+        if isinstance(outer, ast.If | ast.Match) and not (
+            _is_part_of_a_loop(script, outer) or _is_the_main_guard(outer)
+        ):
+            return False
         if isinstance(outer, _Loop) and inner is not outer.iter and not _is_fixed(outer):
             return False
         inner = outer
     return True
+
+
+def _is_the_main_guard(test: ast.If | ast.Match) -> bool:
+    return isinstance(test, ast.If) and "__name__" in names_in(test.test)
 
 
 def _is_part_of_a_loop(script: Script, test: ast.If | ast.Match) -> bool:
@@ -122,7 +127,7 @@ def _is_part_of_a_loop(script: Script, test: ast.If | ast.Match) -> bool:
 
 
 def _is_fixed(loop: _Loop) -> bool:
-    """Whether a loop around a freeze goes over modules, over a range of numbers, or is one of the training."""
+    """Whether a loop around a freeze goes over modules, or counts."""
     called = {node.id for node in ast.walk(loop.iter) if isinstance(node, ast.Name)}
     return goes_over_modules(loop) or "range" in called
 
@@ -133,9 +138,9 @@ def _writes_a_constant(script: Script, statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):
         values = [statement.value] if statement.targets[0].attr == "requires_grad" else []
     for node in ast.walk(statement):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "requires_grad_":
-                values += node.args
+        func = node.func if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Call) and isinstance(func, ast.Attribute) and func.attr == "requires_grad_":
+            values += node.args
     loops = [outer for outer in script.parents(statement) if isinstance(outer, _Loop)]
     bound = {name for loop in loops if goes_over_modules(loop) for name in names_in(loop.target)}
     return all(isinstance(value, ast.Constant) or names_in(value) & bound for value in values)

@@ -27,6 +27,7 @@ from freezelint.fixing.script import NoPlaceError
 from freezelint.wording import listing, shown
 
 _MOST_LINES = 3
+_MOST_NAMES = 6  # where there is no other way
 _WRAPPERS = frozenset(
     {
         "DataParallel",
@@ -156,8 +157,8 @@ class _Keeping:
         part = self.kept.within(outer)
         if way == "named":
             names = self._reachable(call, outer, part.blocks) if self._is_own(call) else []
-            if not names:
-                raise NoPlaceError("the frozen blocks cannot be named")
+            if not 0 < len(names) <= _MOST_NAMES:
+                raise NoPlaceError("the frozen blocks cannot be named in a few lines")
             return Placed(call, tuple(eval_lines(names)))
         own = way == "best" and self.always and self._is_own(call)
         if own:

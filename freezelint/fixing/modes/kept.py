@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from freezelint.evidence import Event, Model, Module, Trace
+from freezelint.evidence import Event, Model, Module, Step, Trace
 from freezelint.facts.norms import drifts, frozen_paths, in_train_mode, is_fresh
 from freezelint.fixing.modes.expressions import inside
 from freezelint.fixing.scene import Scene
@@ -42,7 +42,7 @@ class Kept:
 
 
 def drifting(scene: Scene) -> Kept | None:
-    """The frozen norm layers of the finding's model: all of them, whichever `train()` the finding is about."""
+    """The frozen norm layers of the finding's model: all of them, whatever put each in train mode."""
     every = drifts(scene.trace)
     named = [each for each in every if f"{each.model.name}.{each.module.path}" in scene.finding.subjects]
     if not named:
@@ -57,6 +57,39 @@ def drifting(scene: Scene) -> Kept | None:
         tuple(_causes(scene.trace, model, {drift.module.path: drift.block for drift in own})),
         once(drift.freeze for drift in own if drift.freeze is not None),
     )
+
+
+def of_layers(scene: Scene) -> Kept | None:
+    """The layers that the finding names, with the frozen blocks around them."""
+    trace = scene.trace
+    for model in trace.models:
+        layers = [m for m in model.modules if f"{model.name}.{m.path}" in scene.finding.subjects]
+        steps = [step for step in trace.completed if _ran(step, model, layers)]
+        if not layers or not steps:
+            continue
+        frozen = frozen_paths(model, steps[0])
+        blocks = {layer.path: _block(model, layer.path, frozen) for layer in layers}
+        parameters = {p for block in blocks.values() for p in model.parameters_within(block)}
+        freezes = (event for event in trace.events_of("frozen") if parameters & set(event.parameters))
+        return Kept(
+            trace,
+            model,
+            tuple(layers),
+            in_order(model, blocks.values()),
+            tuple(_causes(trace, model, blocks, frozen_only=False)),
+            once(freezes),
+        )
+    return None
+
+
+def _ran(step: Step, model: Model, layers: list[Module]) -> bool:
+    states = (step.module(model.index, layer.path) for layer in layers)
+    return any(state is not None and state.ran for state in states)
+
+
+def _block(model: Model, path: str, frozen: set[str]) -> str:
+    around = [outer.path for outer in model.ancestors(path) if outer.path in frozen]
+    return around[-1] if around else path
 
 
 def in_order(model: Model, paths: Iterable[str]) -> tuple[str, ...]:
@@ -93,14 +126,17 @@ def receiver_of(model: Model, cause: Event, paths: Iterable[str]) -> str | None:
     return next((path for path in found if any(inside(w, path) for w in wanted)), None)
 
 
-def _causes(trace: Trace, model: Model, blocks: dict[str, str]) -> Iterator[Event | None]:
-    """The statements that put these layers in train mode before a step in which they were frozen."""
+def _causes(
+    trace: Trace, model: Model, blocks: dict[str, str], *, frozen_only: bool = True
+) -> Iterator[Event | None]:
+    """The statements that put these layers in train mode before a step (in which they were frozen)."""
     found: dict[object, Event | None] = {}
     for step in trace.completed:
         frozen = frozen_paths(model, step)
         for path, block in blocks.items():
             module = model.by_path[path]
-            if (path in frozen or block in frozen) and in_train_mode(trace, step, model, module):
+            concerned = not frozen_only or path in frozen or block in frozen
+            if concerned and in_train_mode(trace, step, model, module):
                 cause = trace.event(step.modules[model.index][path].cause)
                 where = cause.location if cause is not None else None
                 found.setdefault(where and (where.at(), where.column), cause)

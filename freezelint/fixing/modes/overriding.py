@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from freezelint.evidence import Location, Model
+from freezelint.evidence import Event, Location, Model
 from freezelint.finding import Edit
 from freezelint.fixing.modes.expressions import inside
 from freezelint.fixing.modes.freezes import frames
@@ -103,3 +103,22 @@ def _is_inherited_train(script: Script, node: ast.AST) -> bool:
         return False
     text = script.text(node.func.value)
     return text.startswith("super(") or text.endswith("Module")
+
+
+def class_in(
+    scene: Scene, model: Model, cause: Event, name: str
+) -> tuple[Script, ast.ClassDef, Definition] | None:
+    """The class of this name, with its constructor, in one of the files that built the model or set its
+    mode.
+    """
+    places = [place for place in (model.built, cause.location) if place is not None]
+    for path in dict.fromkeys(each.path for place in places for each in (place, *place.calls)):
+        try:
+            script = scene.script(path)
+        except NoPlaceError:
+            continue
+        for node in ast.walk(script.tree):
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                method = _method(node, "__init__")
+                return (script, node, method) if method is not None else None
+    return None

@@ -1,4 +1,4 @@
-"""Lines put after calls of `train()`: the loop over norm layers once in a file, however many calls there are."""
+"""Lines put after calls of `train()`: the loop over norm layers once in a file, however many those are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELPER = "keep_frozen_norms_in_eval"
 
 @dataclass(frozen=True)
 class Placed:
-    """What is to follow a call: lines, or the loop over the modules of `receiver`; or what takes its place."""
+    """What is to follow a call: lines, or the loop over the receiver's modules; or what takes its place."""
 
     call: ModeCall
     lines: tuple[str, ...] = ()
@@ -63,8 +63,8 @@ def _in_one_file(placed: list[Placed]) -> Iterator[Edit]:
             script, first, name, tested or NormLoop(loop.spelling, "not {0}.weight.requires_grad")
         )
         for statement in written:
-            assert isinstance(statement.iter, ast.Call) and isinstance(statement.iter.func, ast.Attribute)
-            yield script.replace(statement, f"{name}({script.text(statement.iter.func.value)})")
+            receiver, _, _ = script.text(statement.iter).rpartition(".modules()")
+            yield script.replace(statement, f"{name}({receiver})")
     for each in loops:
         yield script.after(each.call.statement, [f"{name}({each.receiver})"])
 

@@ -59,9 +59,9 @@ def _name(call: ast.Call) -> str:
 def _own_class(script: Script, call: ast.Call) -> ast.ClassDef | None:
     """The file's own class that is derived from a Trainer and made by this call."""
     for node in script.tree.body:
-        if isinstance(node, ast.ClassDef) and isinstance(call.func, ast.Name) and node.name == call.func.id:
-            if any(script.text(base).endswith(_TRAINERS) for base in node.bases):
-                return node
+        made = isinstance(node, ast.ClassDef) and node.name == getattr(call.func, "id", "")
+        if isinstance(node, ast.ClassDef) and made:
+            return node if any(script.text(base).endswith(_TRAINERS) for base in node.bases) else None
     return None
 
 

@@ -154,11 +154,12 @@ class _Child:
             if request["kind"] == "script":
                 self._run_script(target, request["arguments"])
             elif request["kind"] == "map":
-                sys.argv = [target]
+                sys.argv = [target]  # not those that this process was started with
                 return self._map(target, request["depth"])
             else:
                 from freezelint.live.process import factory
 
+                sys.argv = [target]
                 built = factory.build(target)
                 if isinstance(built, Failure):
                     return built

@@ -42,4 +42,4 @@ def import_from(drafts: Mapping[str, bytes]) -> None:
         return path_stats(self, path)
 
     SourceFileLoader.get_data = drafted_data  # type: ignore[method-assign]
-    SourceFileLoader.path_stats = drafted_stats  # type: ignore[assignment,method-assign]
+    SourceFileLoader.path_stats = drafted_stats  # type: ignore[method-assign]

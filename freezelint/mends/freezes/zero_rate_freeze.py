@@ -34,12 +34,23 @@ def mends(scene: Scene) -> Iterator[Mend]:
         return
     given = parameters_of(call)
     groups = groups_of(script, given, statement) if given is not None else None
-    position = scene.finding.evidence.get("group")
-    if groups is None or given is None or not isinstance(position, int) or position >= len(groups.elts):
+    if groups is None or given is None:
         raise NoPlaceError("the group with this rate is not written out")
     where = _where(script, given, statement)
-    lines = flag_lines(script, _params(groups.elts[position]), where, "False")
+    frozen = [groups.elts[position] for position in _at_zero(scene) if position < len(groups.elts)]
+    lines = [line for group in frozen for line in flag_lines(script, _params(group), where, "False")]
     yield Mend(_TITLE, (script.before(where, lines),), "unsafe")
+
+
+def _at_zero(scene: Scene) -> list[int]:
+    """All groups of the optimizer that stand at zero, as they are one finding."""
+    trace, at = scene.trace, scene.finding.location.at()
+    for step in reversed(trace.completed):
+        state = step.stepping
+        built = trace.location(trace.optimizers[state.optimizer].built) if state is not None else None
+        if state is not None and built is not None and built.at() == at:
+            return [n for n, group in enumerate(state.groups) if group.lr == 0 and not group.initial_lr]
+    raise NoPlaceError("the group with this rate is not known")
 
 
 def _params(group: ast.expr | None) -> ast.expr:

@@ -31,6 +31,8 @@ def mends(scene: Scene) -> Iterator[Mend]:
 def _without(script: Script, where: Location) -> tuple[Edit, ...]:
     for write in writes_at(script, where, ("requires_grad",)):
         statement = script.statement_of(write.node)
+        if isinstance(statement, ast.Expr) and statement.value is write.node:
+            return (script.remove(statement),)
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             return (script.remove(statement),)
     call = script.node_at(where, ast.Call)

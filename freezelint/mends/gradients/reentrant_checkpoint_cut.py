@@ -11,7 +11,7 @@ from freezelint.fixing.scene import Mend, Scene
 from freezelint.fixing.script import NoPlaceError, Script
 
 _CHECKPOINTS = ("checkpoint", "checkpoint_sequential")
-_ENABLES = ("gradient_checkpointing_enable",)
+_ENABLES = ("gradient_checkpointing_enable", "activation_checkpointing_enable")
 _SETTING = "use_reentrant"
 
 
@@ -61,16 +61,15 @@ def _switched_on(scene: Scene, place: Location) -> Iterator[Edit]:
             return
         enabling = [call for call in calls if _enables(call)]
         if enabling and not settings:
-            quote = script.quote
-            argument = f"gradient_checkpointing_kwargs={{{quote}{_SETTING}{quote}: False}}"
-            yield from (_with_argument(script, call, argument) for call in enabling)
+            told_so = f"{{{script.quote}{_SETTING}{script.quote}: False}}"
+            yield from (_with_argument(script, call, f"{_settings_of(call)}={told_so}") for call in enabling)
             return
     raise NoPlaceError("where checkpointing is switched on is not known")
 
 
 def _enables(call: ast.Call) -> bool:
     """Whether the call switches checkpointing on, and says nothing of how."""
-    if any(keyword.arg in (None, "gradient_checkpointing_kwargs") for keyword in call.keywords):
+    if any(keyword.arg in (None, _settings_of(call)) for keyword in call.keywords):
         return False
     if _last_name(call) in _ENABLES:
         return not call.args
@@ -80,6 +79,12 @@ def _enables(call: ast.Call) -> bool:
         and keyword.value.value is True
         for keyword in call.keywords
     )
+
+
+def _settings_of(call: ast.Call) -> str:
+    """The argument that says how."""
+    name = _last_name(call)
+    return f"{name.removesuffix('_enable') if name in _ENABLES else 'gradient_checkpointing'}_kwargs"
 
 
 def _setting(call: ast.Call) -> ast.expr | None:

@@ -10,7 +10,7 @@ from freezelint.evidence import Location, Model, Step, Trace
 from freezelint.facts import subjects, trains, whole_modules
 from freezelint.facts.unheld import explicitly_set, holders_of, placements
 from freezelint.fixing.flagging import flag_lines
-from freezelint.fixing.holding import assigned_part, built_in, constructor_of, names_of
+from freezelint.fixing.holding import Built, assigned_part, built_in, constructor_of, names_of
 from freezelint.fixing.modes.expressions import expressions
 from freezelint.fixing.optimizers import parameters_of
 from freezelint.fixing.scene import Mend, Scene
@@ -19,6 +19,7 @@ from freezelint.wording import listing
 
 _FEW = 2  # blocks that are frozen line by line rather than all but the rest
 _MOST = 6
+_PREPARES = ("load_state_dict", "to", "cuda", "float", "half", "eval")
 
 
 def mends(scene: Scene) -> Iterator[Mend]:
@@ -60,9 +61,24 @@ def _whole(scene: Scene, model: Model) -> Iterator[Mend]:
         lines = [f"{built.name}.requires_grad_(False)"]
         title = f"freeze `{built.name}` where it is built"
         try:
-            yield Mend(title, (built.script.after(built.statement, lines),))
+            yield Mend(title, (built.script.after(_when_loaded(built), lines),))
         except NoPlaceError:
             continue
+
+
+def _when_loaded(built: Built) -> ast.stmt:
+    """The construction, or the last of the statements behind it that load weights into the model or move it."""
+    suite = built.script.body_of(built.statement)
+    last: ast.stmt = built.statement
+    for statement in suite[suite.index(last) + 1 :]:
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        called = call.func if isinstance(call, ast.Call) else None
+        if not isinstance(called, ast.Attribute) or called.attr not in _PREPARES:
+            break
+        if built.script.text(called.value) != built.name:
+            break
+        last = statement
+    return last
 
 
 def _is_completed_later(trace: Trace, model: Model, unused: list[int]) -> bool:

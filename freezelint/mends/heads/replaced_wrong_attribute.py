@@ -90,7 +90,11 @@ def _replaced(trace: Trace, model: Model, module: Module, used: str) -> tuple[st
         path, old = last_path, last
     else:
         path, old = used, first
-    if new[0] != old[0] or (new != old and new[0] > 2) or (new != old and path not in (first_path, last_path)):
+    if (
+        new[0] != old[0]
+        or (new != old and new[0] > 2)
+        or (new != old and path not in (first_path, last_path))
+    ):
         raise NoPlaceError(f"the new head is of another kind than `{used}`")
     return path, None if new == old else (new[1], old[1])
 

@@ -13,6 +13,8 @@ from freezelint.fixing.script import NoPlaceError, Script
 # The schedules of torch that take one maximum for all groups, and the positions of the rates that they take.
 _RATES = {"OneCycleLR": {"max_lr": 1}, "CyclicLR": {"base_lr": 1, "max_lr": 2}}
 
+_WIDTH = 100
+
 
 def mends(scene: Scene) -> Iterator[Mend]:
     """A schedule takes a list of rates; a loop written by hand scales what the groups were built with."""
@@ -38,12 +40,23 @@ def _listed(script: Script, call: ast.Call) -> Iterator[Edit]:
     if optimizer is None or most is None or any(value is None for value in given.values()):
         raise NoPlaceError("the schedule's rates are not written where it is built")
     group = "group" if script.text(optimizer) != "group" else "each"
-    groups = f"for {group} in {script.text(optimizer)}.param_groups"
-    own = f"{group}[{script.quote}lr{script.quote}]"
-    yield script.replace(most, f"[{own} {groups}]")
+    own = f"[{group}[{script.quote}lr{script.quote}] for {group} in {script.text(optimizer)}.param_groups]"
     low = given.get("base_lr")
+    if low is None and _fits(script, most, own):
+        yield script.replace(most, own)
+        return
+    name = script.fresh("rates", "group_rates")
+    yield script.before(script.statement_of(call), [f"{name} = {own}"])
+    yield script.replace(most, name)
     if low is not None:
-        yield script.replace(low, f"[{own}{_share(script, low, most)} {groups}]")
+        yield script.replace(low, f"[rate{_share(script, low, most)} for rate in {name}]")
+
+
+def _fits(script: Script, node: ast.expr, text: str) -> bool:
+    """Whether the line stays one that can be read with the text in the place of the node."""
+    where = script.location(node)
+    line = script.line(where).partition("  #")[0]
+    return len(line) + len(text) - len(script.text(node)) <= _WIDTH
 
 
 def _argument(call: ast.Call, name: str, position: int) -> ast.expr | None:

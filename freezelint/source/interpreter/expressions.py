@@ -11,6 +11,7 @@ from freezelint.source.interpreter.assigning import assign, bind
 from freezelint.source.interpreter.describing import text_of
 from freezelint.source.interpreter.signals import ReturnSignal
 from freezelint.source.interpreter.values import (
+    Instance,
     MISSING,
     Call,
     Items,
@@ -39,7 +40,10 @@ def _constant(machine: Machine, node: ast.Constant) -> Value:
 
 def _name(machine: Machine, node: ast.Name) -> Value:
     found = look_up(machine, node.id)
-    return Unknown(node.id) if found is MISSING else _as_assumed(machine, found)
+    if found is MISSING:
+        machine.mistakes.add(f"`{node.id}` has no value where it is used")
+        return Unknown(node.id)
+    return _as_assumed(machine, found)
 
 
 def _as_assumed(machine: Machine, value: Value) -> Value:
@@ -87,7 +91,10 @@ def _attribute(machine: Machine, node: ast.Attribute) -> Value:
     owner = evaluate(machine, node.value)
     before, machine.frame.node = machine.frame.node, node
     try:
-        return _as_assumed(machine, machine.get(owner, node.attr))
+        found = machine.get(owner, node.attr)
+        if isinstance(owner, Instance) and isinstance(found, Unknown) and machine.has(owner, node.attr) is False:
+            machine.mistakes.add(f"`{ast.unparse(node)}` has no value where it is used")
+        return _as_assumed(machine, found)
     finally:
         machine.frame.node = before
 

@@ -102,6 +102,7 @@ class Machine:
             ast.AST, set[bool]
         ] = {}  # outcomes of conditions in the first passes of loops, by node
         self.raised = False  # an exception of the script's ended the run
+        self.mistakes: set[str] = set()  # what Python would raise for, and the reader goes on
         self.weights: dict[ast.AST, int] = {}  # how much the branches of a condition matter, by node
         self.surroundings = project.surroundings
         self.sources = project.notes

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from freezelint.source.interpreter.machine import Machine
 
 _ATTRIBUTE = "freezelint_fills"
-_GIVING = frozenset({"modules", "named_modules", "parameters", "named_parameters", "children", "named_children"})
+_GIVING = frozenset(
+    {"modules", "named_modules", "parameters", "named_parameters", "children", "named_children"}
+)
 _HARMLESS = (ast.Pass, ast.Continue, ast.Break)
 
 
@@ -31,7 +33,11 @@ def is_vain_loop(machine: Machine, loop: ast.For) -> bool:
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or loop.orelse:
         return False
     owner = call.func.value
-    if call.func.attr not in _GIVING or not isinstance(owner, (ast.Name, ast.Attribute)) or not only_fills(loop):
+    if (
+        call.func.attr not in _GIVING
+        or not isinstance(owner, (ast.Name, ast.Attribute))
+        or not only_fills(loop)
+    ):
         return False
     module = machine.evaluate(owner)
     return isinstance(module, Module) and _is_fresh(machine, module)
@@ -91,7 +97,20 @@ def _reads(node: ast.expr) -> bool:
 
 
 _LOOKING = frozenset(
-    {"isinstance", "hasattr", "getattr", "len", "int", "float", "sqrt", "range", "prod", "numel", "size", "dim"}
+    {
+        "isinstance",
+        "hasattr",
+        "getattr",
+        "len",
+        "int",
+        "float",
+        "sqrt",
+        "range",
+        "prod",
+        "numel",
+        "size",
+        "dim",
+    }
     | {"min", "max", "abs", "log", "calculate_gain", "startswith", "endswith", "type", "issubclass", "pow"}
 )
 

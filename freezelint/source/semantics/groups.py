@@ -79,6 +79,9 @@ def add(machine: Machine, optimizer: Optimizer, group: dict[str, Value], consume
     for field, default in (defaults if isinstance(defaults, dict) else {}).items():
         group.setdefault(field, default)
     _settle(machine, optimizer, group)
+    held = {id(member) for member in parameters_of(optimizer)}
+    if any(id(member) in held for member in group["params"]):
+        machine.mistakes.add(f"a parameter is in two groups of {optimizer.class_name}")
     optimizer.groups.append(group)
 
 

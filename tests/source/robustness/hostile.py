@@ -326,7 +326,7 @@ SCRIPTS: dict[str, str] = {
     "lambdas in lambdas": f"x = {'lambda: ' * 500}1\n",
     "ifs in ifs": "".join(f"{'    ' * depth}if a:\n" for depth in range(95)) + "    " * 95 + "x = 1\n",
     "many branches": "if a == 0: pass\n" + "".join(f"elif a == {n}: x = {n}\n" for n in range(800)),
-    "loops in loops": "while True:\n  while True:\n    while 1:\n      try: x = [x]\n      finally: continue\n",
+    "loops in loops": "while True:\n  while True:\n    while 1:\n      try: x = [x]\n      finally: pass\n",
     "ancestors that double": "class A: pass\n" + "class A(A, A): pass\n" * 60 + "A().x\n",
     "a large table": f"x = [{','.join(map(str, range(50_000)))}]\nsorted(x), x + x, {{a: a for a in x}}\n",
     "a long line": f"x = '{'a' * 1_000_000}'\nx + x, x.upper(), x * 2, x.replace('a', 'bb'), list(x)\n",

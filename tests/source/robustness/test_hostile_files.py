@@ -6,8 +6,6 @@ import os
 import socket
 from pathlib import Path
 
-import pytest
-
 from freezelint.source.files.checking import Checked, check_files
 from freezelint.source.files.discovery import discover
 from tests.source.robustness.reading import faults_of
@@ -85,34 +83,32 @@ def test_what_is_called_a_file_and_is_none(tmp_path: Path) -> None:
 
 def test_names_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "directory.py").mkdir()
-    odd = [
-        tmp_path / "directory.py",
-        tmp_path / "nowhere.py",
-        tmp_path / f"{'long' * 100}.py",
-        Path("a\0.py"),
-    ]
+    names = ("directory.py", "nowhere.py", f"{'long' * 100}.py", "a\0.py")
+    odd = [tmp_path / name for name in names]
     found = check_files(odd, named=frozenset(odd), jobs=1)
     assert [finding.code for finding in found.findings] == ["FRZ002"] * 4
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may read everything")
 def test_what_nobody_may_read(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_bytes(GOOD)
-    for name in ("secret.py", "vault"):
-        (tmp_path / name).mkdir() if name == "vault" else (tmp_path / name).write_bytes(GOOD)
-        (tmp_path / name).chmod(0)
+    (tmp_path / "secret.py").write_bytes(GOOD)
+    (tmp_path / "secret.py").chmod(0)
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault").chmod(0)
+    allowed = os.access(tmp_path / "secret.py", os.R_OK)  # the superuser may read everything
     try:
-        assert codes_of(checked(tmp_path)) == {"secret.py": "FRZ002", "train.py": "FRZ501"}
+        found = codes_of(checked(tmp_path))
     finally:
         (tmp_path / "vault").chmod(0o700)
+    assert found == {"secret.py": "FRZ501" if allowed else "FRZ002", "train.py": "FRZ501"}
 
 
 def test_modules_that_import_each_other(tmp_path: Path) -> None:
     files = {
-        "train.py": "from a import *\nfrom b import f, gone\nimport a, b, c\nf(), x, y, b.no, a.b.a.b.x, gone\n",
+        "train.py": "from a import *\nfrom b import f, gone\nimport a, b, c\nf(), x, y, b.no, a.b.x, gone\n",
         "a.py": "from b import *\nfrom c import *\nimport b\nx = b.y\nclass A(b.B): pass\n",
         "b.py": "from a import *\nimport a\ny = a.x\ndef f(): return a.f()\nclass B(a.A): pass\n",
-        "c/__init__.py": "from .d import *\nfrom . import d, c\nfrom .. import c\n__all__ = __all__ + d.__all__\n",
+        "c/__init__.py": "from .d import *\nfrom . import d, c\nfrom .. import c\n__all__ = d.__all__\n",
         "c/d.py": "from . import *\nfrom .d import *\nfrom c import z\nz = z + 1\n",
     }
     for name, text in files.items():

@@ -17,13 +17,13 @@ from tests.source.robustness.reading import faults_of, read
 
 class _Broken(Project):
     def find(self, importing: SourceFile, module: str, level: int) -> SourceFile | None:
-        raise KeyError(module)
+        raise KeyError(f"{importing.path}: {module}, {level}")
 
 
 def test_a_fault_of_the_reader_would_be_seen_here() -> None:
     file = SourceFile("train.py", "import helper\nhelper.x\n")
     reading = read_file(file, _Broken(file), in_full=True)
-    assert faults_of(reading.limits) == ["freezelint could not follow it (KeyError: 'helper')"]
+    assert faults_of(reading.limits) == ["freezelint could not follow it (KeyError: 'train.py: helper, 0')"]
 
 
 @pytest.mark.parametrize("name", CASES)
