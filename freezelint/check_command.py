@@ -106,6 +106,7 @@ class _Looking:
     def looked(self, sources: _Sources) -> Looked:
         """What was looked at, for who wants to look at drafts of it."""
         from freezelint.fix_command import Looked
+        from freezelint.source.files.discovery import excluding
 
         checked = sources.checked
         return Looked(
@@ -114,6 +115,7 @@ class _Looking:
             sources.directories,
             sources.given,
             tuple((str(target), partial(self._drafted, target)) for target in self._runnable(checked)),
+            excluding(self.config.exclude or (), self.config.root, self.planned.read),
         )
 
     def fix(self, sources: _Sources, verdict: Verdict, outcome: Outcome, output: Path | None) -> int:

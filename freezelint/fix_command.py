@@ -40,7 +40,8 @@ class Wanted:
 @dataclass(frozen=True)
 class Looked:
     """What the run has looked at: files that were read, with what became of them; the source on standard
-    input, with its name; targets that were run, with the way to run them again.
+    input, with its name; targets that were run, with the way to run them again. `closed` tells which files
+    must not be changed.
     """
 
     answers: tuple[Judged, ...] = ()
@@ -48,6 +49,7 @@ class Looked:
     roots: tuple[Path, ...] = ()
     standard_input: tuple[str, bytes, Path | None] | None = None
     targets: tuple[tuple[str, Callable[[Drafts], Trace]], ...] = ()
+    closed: Callable[[str], bool] = lambda path: False
 
 
 def wanted(config: Config, given: dict[str, Any], rules: Sequence[Rule]) -> Wanted:
@@ -112,10 +114,13 @@ def _units(looked: Looked, findings: Sequence[Finding], wishes: Wishes) -> tuple
         units.append(standard_input(given[0], _telling(given[0], looked, wishes), given[2]))
     elif reading:
         units += read_files(
-            looked.answers, reading, looked.roots, lambda name: _telling(name, looked, wishes)
+            looked.answers, reading, looked.roots, lambda name: _telling(name, looked, wishes), looked.closed
         )
     told = _telling("", looked, wishes)
-    units += [RunTarget(name, run, Sources(), told, _is_own) for name, run in looked.targets]
+    units += [
+        RunTarget(name, run, Sources(), told, lambda path: _is_own(path) and not looked.closed(path))
+        for name, run in looked.targets
+    ]
     return before, units
 
 

@@ -17,13 +17,19 @@ from freezelint.texts import Texts
 
 
 class Drafts:
-    """An immutable state of the files, by their real paths. `given` are sources that are in no file."""
+    """An immutable state of the files, by their real paths. `given` are sources that are in no file; `disk`
+    is what the files held when they were first read, which all states that come from one another share.
+    """
 
     def __init__(
-        self, changed: Mapping[str, bytes] | None = None, given: Mapping[str, bytes] | None = None
+        self,
+        changed: Mapping[str, bytes] | None = None,
+        given: Mapping[str, bytes] | None = None,
+        disk: dict[str, bytes] | None = None,
     ) -> None:
         self.changed = dict(changed or {})
         self._given = dict(given or {})
+        self._disk = {} if disk is None else disk
 
     def with_edits(self, edits: Iterable[Edit]) -> Drafts:
         """These files with more edits. Raises NotEditableError."""
@@ -33,18 +39,23 @@ class Drafts:
         changed = dict(self.changed)
         for path, found in by_file.items():
             changed[path] = edited(self.read(path), dict.fromkeys(found))
-        return Drafts(changed, self._given)
+        return Drafts(changed, self._given, self._disk)
 
     def read(self, path: str) -> bytes:
         """What the file holds now. Raises NotEditableError."""
         path = os.path.realpath(path)
-        known = self.changed.get(path, self._given.get(path))
+        known = self.changed.get(path, self._given.get(path, self._disk.get(path)))
         if known is not None:
             return known
         try:
-            return Path(path).read_bytes()
+            self._disk[path] = Path(path).read_bytes()
         except OSError as error:
             raise NotEditableError(f"it cannot be read: {error.strerror}") from error
+        return self._disk[path]
+
+    def is_overtaken(self, path: str) -> bool:
+        """Whether somebody else has written the file since it was read. Raises OSError."""
+        return path in self._disk and Path(path).read_bytes() != self._disk[path]
 
     def text(self, path: str) -> str:
         """What the file holds now, as text with its own line ends. Raises NotEditableError."""

@@ -18,6 +18,7 @@ from freezelint.source.files.project import shown_path
 
 _MOST_ROUNDS = 10
 _COMMENTS = "FRZ001"
+_GRAVITY = ("error", "warning", "info")
 _Place = tuple[str, str, int | None, int]
 
 
@@ -49,7 +50,7 @@ def fix_all(prover: Prover, findings: Sequence[Finding], drafts: Drafts) -> Fixe
     for _ in range(_MOST_ROUNDS):
         refused = {}
         before = len(applied)
-        for unit in prover.units:
+        for unit in (each for each in prover.units if each.finds):
             drafts, done = _fix_unit(prover, unit, findings, drafts, refused)
             applied += done
         if len(applied) == before:
@@ -66,9 +67,11 @@ def _fix_unit(
 ) -> tuple[Drafts, list[Applied]]:
     applied: list[Applied] = []
     while True:
+        # What is an error first: a warning may be no more than its consequence.
+        seen = sorted(unit.look(drafts).seen, key=lambda shown: _GRAVITY.index(shown[0].severity))
         pending = (
             (finding, trace)
-            for finding, trace in unit.look(drafts).seen
+            for finding, trace in seen
             if _place(finding) not in refused and _is_wanted(finding, findings, drafts)
         )
         finding, trace = next(pending, (None, None))
@@ -87,7 +90,7 @@ def with_fixes(prover: Prover, findings: Sequence[Finding], drafts: Drafts) -> l
     """The findings, each with the fix that is proven for it alone."""
     fixes: dict[_Place, Fix] = {}
     tried: set[_Place] = set()
-    for unit in prover.units:
+    for unit in (each for each in prover.units if each.finds):
         for finding, trace in unit.look(drafts).seen:
             place = _place(finding)
             if place in tried or not _is_wanted(finding, findings, drafts):
@@ -108,7 +111,10 @@ def write_all(fixed: Fixed) -> Iterator[tuple[str, str]]:
     """Write the files; gives those that could not be written, with the reason."""
     for path in fixed.paths:
         try:
-            write(Path(path), fixed.drafts.changed[path])
+            if fixed.drafts.is_overtaken(path):
+                yield shown_path(Path(path)), "it has been changed meanwhile; run freezelint again"
+            else:
+                write(Path(path), fixed.drafts.changed[path])
         except OSError as error:
             yield shown_path(Path(path)), error.strerror or str(error)
 

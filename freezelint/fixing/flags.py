@@ -62,7 +62,7 @@ def by_call(write: Write, names: Container[str]) -> Edit:
 
 
 def _apart(script: Script, statement: ast.Assign, names: Container[str]) -> list[str]:
-    script.whole_lines(statement)
+    script.block(statement)  # raises where it shares its line
     lines: list[str] = []
     for target in statement.targets:
         for one, value in _pairs(target, statement.value):

@@ -47,6 +47,43 @@ def taken(script: Script, statement: ast.stmt) -> str:
     raise NoPlaceError("which parameters it takes cannot be told in one expression")
 
 
+def whose(script: Script, statement: ast.stmt) -> str | None:
+    """The module that a loop goes through, or that is handed to a call, which sets flags of some of its
+    parameters; None where that cannot be told.
+    """
+    if isinstance(statement, ast.For):
+        called = (node.func for node in ast.walk(statement.iter) if isinstance(node, ast.Call))
+        owners = (node.value for node in called if isinstance(node, ast.Attribute) and node.attr in _GIVES)
+        return next(map(script.text, owners), None)
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    given = call.args[0] if isinstance(call, ast.Call) and call.args else None
+    return script.text(given) if isinstance(given, ast.Name | ast.Attribute) else None
+
+
+def sets_always(statement: ast.stmt) -> bool:
+    """Whether all flags that the statement sets become True, whatever happens."""
+    return all(isinstance(value, ast.Constant) and value.value is True for value in flag_values(statement))
+
+
+def flag_values(statement: ast.stmt) -> Iterator[ast.expr]:
+    """What a statement sets flags to."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Assign) and any(_is_flag(target) for target in node.targets):
+            yield node.value
+        called = node.func if isinstance(node, ast.Call) else None
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(called, ast.Attribute)
+            and called.attr == "requires_grad_"
+        ):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            yield given[0] if given else ast.Constant(True)
+
+
+def _is_flag(target: ast.expr) -> bool:
+    return isinstance(target, ast.Attribute) and target.attr == "requires_grad"
+
+
 def _of_loop(script: Script, loop: ast.For) -> str:
     """The comprehension of a loop whose body does nothing but set flags, under conditions or not."""
     clauses = [f"for {script.text(loop.target)} in {script.text(loop.iter)}"]

@@ -41,15 +41,17 @@ def built_in(scene: Scene, model: Model) -> Iterator[Built]:
 
 
 def names_of(scene: Scene, model: Model, script: Script, statement: ast.stmt) -> list[str]:
-    """What the model is called at a statement: by its own variable, or by that which the statement itself
-    reaches its parts from (`net` of `net.fc.parameters()`).
+    """What the model is called at a statement: by the variable that this reaches its parts from (`net` of
+    `net.fc.parameters()`), or by its own.
     """
-    names = [model.name] if is_in_scope(script, model.name, statement) else []
+    names: list[str] = []
     held = {p for optimizer in scene.trace.optimizers for group in optimizer.groups for p in group.parameters}
     parts = [module.path for module in whole_modules(model, held) if module.path]
     for node in ast.walk(statement):
         if isinstance(node, ast.Attribute) and node.attr in ("parameters", "named_parameters"):
             names += _around(script, node.value, parts)
+    if is_in_scope(script, model.name, statement):
+        names.append(model.name)
     return list(dict.fromkeys(names))
 
 

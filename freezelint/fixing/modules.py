@@ -117,6 +117,19 @@ def spelled_from(receiver: str, base: str, path: str) -> str | None:
     return text
 
 
+def require_not_wrapped(script: Script, use: ast.stmt, receiver: str, path: str) -> None:
+    """Raises NoPlaceError where the file puts the model in a DataParallel before this statement, on machines
+    with several devices: its modules are then called otherwise.
+    """
+    if path.partition(".")[0] == "module":
+        return
+    for node in ast.walk(script.tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and node.lineno < use.lineno:
+            wrapped = ast.unparse(node.value.func).endswith("DataParallel")
+            if wrapped and receiver in map(ast.unparse, node.targets):
+                raise NoPlaceError("the model may be in a DataParallel by then")
+
+
 def require_one_name(scene: Scene, model: Model, path: str, script: Script, use: ast.stmt) -> None:
     """Raises NoPlaceError where a condition decides what is assigned as the module at this path, so that it
     may have another name, or none, when the statement runs.

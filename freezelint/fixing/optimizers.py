@@ -56,6 +56,18 @@ def _receiver(scene: Scene, location: Location | None) -> str:
     return ""
 
 
-def trainable(parameters: str) -> str:
-    """The trainable ones of an expression that gives parameters."""
-    return f"[p for p in {parameters} if p.requires_grad]"
+def counts_groups(script: Script) -> bool:
+    """Whether the file speaks of an optimizer's groups by their number, as a schedule with a list of rates
+    does: then none of them can go.
+    """
+    if "param_groups[" in script.file.text or "_lr()[" in script.file.text:
+        return True
+    schedules = (
+        node
+        for node in ast.walk(script.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("LR")
+    )
+    given = (
+        value for call in schedules for value in (*call.args, *(keyword.value for keyword in call.keywords))
+    )
+    return any(isinstance(value, ast.List | ast.Tuple | ast.ListComp) for value in given)

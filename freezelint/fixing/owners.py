@@ -20,16 +20,15 @@ def looping_over_owners(script: Script, location: Location) -> tuple[Edit, ...]:
     assert isinstance(loop.iter, ast.Call)
     assert isinstance(loop.target, ast.Tuple)
     (modules, parameters), (module, parameter) = loop.iter.args, loop.target.elts
-    name = module.elts[1] if isinstance(module, ast.Tuple) else module
+    name = _names(module)[-1]
     recurse = "" if _method(modules) in ("children", "named_children") else "recurse=False"
     given = f"{script.text(name)}.{_method(parameters)}({recurse})"
     header = f"for {script.text(parameter)} in {given}:"
     body = _innermost(loop, parameter)
     return (
-        script.replace(loop.target, script.text(module)),
+        script.replace(loop.target, ", ".join(map(script.text, _names(module)))),
         script.replace(loop.iter, script.text(modules)),
-        script.before(body[0], [header]),
-        *_indented(script, body),
+        *_inside(script, header, body),
     )
 
 
@@ -55,6 +54,10 @@ def _require_plain(loop: ast.For) -> None:
         raise NoPlaceError("the loop ends early")
 
 
+def _names(target: ast.expr) -> list[ast.expr]:
+    return target.elts if isinstance(target, ast.Tuple) else [target]
+
+
 def _method(node: ast.expr) -> str:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
         return node.func.attr
@@ -72,15 +75,18 @@ def _innermost(loop: ast.For, parameter: ast.expr) -> list[ast.stmt]:
     return body
 
 
-def _indented(script: Script, body: list[ast.stmt]) -> list[Edit]:
-    """All lines of these statements one level deeper."""
-    lines = [line for statement in body for line in script.whole_lines(statement)]
-    if any('"""' in line or "'''" in line for line in lines):
+def _inside(script: Script, header: str, body: list[ast.stmt]) -> list[Edit]:
+    """All lines of these statements one level deeper, below a header."""
+    blocks = [script.block(statement) for statement in body]
+    numbers = [number for first, last in blocks for number in range(first, last + 1)]
+    lines = {number: script.file.lines[number - 1] for number in numbers}
+    if any('"""' in line or "'''" in line for line in lines.values()):
         raise NoPlaceError("a string goes over several lines")
-    edits = []
-    for statement in body:
-        where = script.location(statement)
-        for line in range(where.line, (where.end_line or where.line) + 1):
-            place = Location(script.path, line, 1, line, 1, cell=where.cell)
-            edits.append(Edit(place, script.unit))
-    return edits
+    edits = [_at(script, numbers[0], f"{script.indent(body[0])}{header}\n")]
+    return [*edits, *(_at(script, number, script.unit) for number, line in lines.items() if line.strip())]
+
+
+def _at(script: Script, number: int, text: str) -> Edit:
+    """Text at the beginning of a line."""
+    cell, line = script.file.position(number)
+    return Edit(Location(script.path, line, 1, line, 1, cell=cell), text)

@@ -18,25 +18,34 @@ def read_files(
     findings: Sequence[Finding],
     roots: Sequence[Path],
     telling: Callable[[str], Telling],
+    closed: Callable[[str], bool],
 ) -> list[ReadFile]:
-    """The files whose reading gave findings, or that such files depend on: scripts before the modules that
-    they import, since who runs a module knows more of it.
+    """The files whose reading gave findings, and those that share a file with one of them, which a fix may
+    change unless it is `closed`: scripts before the modules that they import, since who runs a module knows
+    more of it.
     """
     sources = Sources()
     concerned = {os.path.realpath(finding.path) for finding in findings}
     asks = _asked(answers)
+    own = {answer.path: os.path.realpath(answer.path) for answer in answers}
+    finding_ones = {path for path in asks if own[path] in concerned or asks[path] & concerned}
+    reach = concerned.union(*(asks[path] for path in finding_ones))
     units = []
     for answer in answers:
         depends = asks[answer.path]
-        if answer.read and (os.path.realpath(answer.path) in concerned or depends & concerned):
+        if answer.read and (own[answer.path] in reach or depends & reach):
+            finds = bool(answer.findings) or own[answer.path] in concerned
             path = Path(answer.path).absolute()
-            units.append(ReadFile(answer.path, path, depends, tuple(roots), sources, telling(answer.path)))
+            tell = telling(answer.path)
+            units.append(
+                ReadFile(answer.path, path, sources, tell, depends, tuple(roots), finds=finds, closed=closed)
+            )
     return sorted(units, key=lambda unit: -len(unit.asks))
 
 
 def standard_input(name: str, telling: Telling, path: Path | None) -> ReadFile:
     """The source on standard input."""
-    return ReadFile(name, path, frozenset(), (), Sources(), telling)
+    return ReadFile(name, path, Sources(), telling, closed=lambda _: True)
 
 
 def _asked(answers: Sequence[Judged]) -> dict[str, frozenset[str]]:

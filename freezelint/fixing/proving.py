@@ -79,9 +79,12 @@ class Prover:
 
     def _mends(self, unit: Unit, finding: Finding, trace: Trace, drafts: Drafts) -> Iterator[Mend | Refused]:
         rule = self.rules.get(finding.code)
-        mends = mender(rule) if rule is not None and self.fixable(finding.code) else None
+        mends = mender(rule) if rule is not None else None
         if rule is None or mends is None:
             yield Refused(f"{finding.code} needs a decision of yours")
+            return
+        if not self.fixable(finding.code):
+            yield Refused("its fix is switched off")
             return
         if rule.fix == "unsafe" and not self.unsafe:
             yield Refused(_UNSAFE)
@@ -90,6 +93,8 @@ class Prover:
             yield from mends(Scene(finding, trace, lambda path: unit.script(path, drafts)))
         except NoPlaceError as error:
             yield Refused(str(error))
+        except Exception as error:  # one fix less, not the whole run
+            yield Refused(f"freezelint itself failed: {type(error).__name__}: {error}; please report it")
 
     def _proof(self, unit: Unit, applied: Applied, drafts: Drafts, removes: int) -> Proven | Refused:
         try:
@@ -102,7 +107,7 @@ class Prover:
         concerned = [unit, *(each for each in self.units if each is not unit and each.depends_on(changed))]
         proven = Proven(after, (applied,))
         for each in concerned:
-            outcome = self._held(each, drafts, proven, removes)
+            outcome = self._held(each, unit, drafts, proven, removes)
             if isinstance(outcome, Refused):
                 return outcome
             proven = outcome
@@ -111,13 +116,13 @@ class Prover:
             return Refused("the finding would stay")
         return proven
 
-    def _held(self, unit: Unit, drafts: Drafts, proven: Proven, removes: int) -> Proven | Refused:
+    def _held(self, unit: Unit, own: Unit, drafts: Drafts, proven: Proven, removes: int) -> Proven | Refused:
         """The files after the mends that this one makes necessary: what it uncovers is mended, too."""
         before = unit.look(drafts)
         uncovered: set[Key] = set()
         while True:
             after = unit.look(proven.drafts)
-            if lost := _lost(before, after):
+            if lost := _lost(before, after, "the result" if unit is own else unit.name):
                 return Refused(lost)
             new = _new(before, after, uncovered)
             if new is None:
@@ -135,12 +140,16 @@ class Prover:
             proven = Proven(outcome.drafts, (*proven.applied, *outcome.applied))
 
 
-def _lost(before: Look, after: Look) -> str:
+def _lost(before: Look, after: Look, result: str) -> str:
     """What cannot be seen any more, where something cannot: a finding that nobody looks at is not gone."""
     if after.failure and not before.failure:
-        return f"the result would not run: {after.failure}"
+        return f"{result} would not run: {after.failure}"
+    if mistakes := sorted(after.mistakes - before.mistakes):
+        return f"in {result} {mistakes[0]}"
+    if after.raised > before.raised:
+        return f"{result} would not run to its end"
     if after.steps < min(before.steps, 1) or after.limits > before.limits:
-        return "the result could not be followed as far as before"
+        return f"{result} could not be followed as far as before"
     return ""
 
 

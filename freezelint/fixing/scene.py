@@ -42,7 +42,7 @@ class Scene:
             self._scripts[path] = self._load(path)
         script = self._scripts[path]
         if script is None:
-            raise NoPlaceError(f"{path} is no source file of this project")
+            raise NoPlaceError(f"{path} is none of the files that may be changed")
         return script
 
     @property

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from freezelint.fixing.script import Definition, Script
 
+_FILLING = ("add", "append", "extend", "insert", "setdefault", "update")
+_PARTS = (ast.stmt, ast.ExceptHandler, ast.match_case, ast.comprehension)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -27,6 +29,14 @@ def is_in_scope(script: Script, name: str, statement: ast.stmt) -> bool:
     return root in bound_in(script.tree)
 
 
+def is_own(script: Script, name: str, statement: ast.stmt) -> bool:
+    """Whether a name that is in scope is a variable of the function itself, an attribute of `self`, or, at
+    the top, one of the file: not one of the file in a function, which others may call.
+    """
+    function = script.function_of(statement)
+    return function is None or "." in name or name in bound_in(function)
+
+
 def bound_in(scope: ast.AST) -> frozenset[str]:
     """The names that are bound in a function or file itself, not in what it defines."""
     names = set()
@@ -42,13 +52,26 @@ def bound_in(scope: ast.AST) -> frozenset[str]:
     return frozenset(names)
 
 
-def stored(statement: ast.stmt) -> frozenset[str]:
-    """The variables and attributes, dotted, that a statement binds."""
+def stored(statement: ast.AST) -> frozenset[str]:
+    """The variables and attributes, dotted, that a statement binds or deletes."""
     return frozenset(
         ast.unparse(node)
         for node in ast.walk(statement)
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store)
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
     )
+
+
+def altered(statement: ast.AST) -> frozenset[str]:
+    """What a statement binds, and the containers that it puts something into."""
+    found = set(stored(statement))
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            found.add(ast.unparse(node.value))
+        elif (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _FILLING
+        ):
+            found.add(ast.unparse(node.func.value))
+    return frozenset(found)
 
 
 def loaded(statement: ast.AST) -> frozenset[str]:
@@ -60,9 +83,46 @@ def loaded(statement: ast.AST) -> frozenset[str]:
     )
 
 
+def used(script: Script, statement: ast.stmt) -> frozenset[str]:
+    """What a statement reads, itself or in the functions of its file that it calls or hands over. What a
+    definition has in its body is read when somebody calls it.
+    """
+    nodes: list[ast.AST] = [statement]
+    if isinstance(statement, Definition):
+        nodes = [*statement.decorator_list, *statement.args.defaults]
+        nodes += [default for default in statement.args.kw_defaults if default is not None]
+    found: set[str] = set()
+    seen: set[ast.AST] = set()
+    while nodes:
+        node = nodes.pop()
+        hidden = bound_in(node) if isinstance(node, Definition) else frozenset()
+        for inner in ast.walk(node):
+            if not isinstance(inner, ast.Name | ast.Attribute):
+                continue
+            name = ast.unparse(inner)
+            root = name.partition(".")[0]
+            if root not in hidden or root == "self":
+                found.add(name)
+            for definition in script.definitions.get(name.rpartition(".")[2], ()):
+                if definition not in seen:
+                    seen.add(definition)
+                    nodes.append(definition)
+    return frozenset(found)
+
+
 def assignment_of(script: Script, name: ast.expr, use: ast.stmt) -> ast.Assign | None:
     """The one statement that gives a variable, or an attribute of `self`, the value that it has at a use of
     it; None where there are several, or none that is plain.
+    """
+    only = binding_of(script, name, use)
+    if not isinstance(only, ast.Assign) or len(only.targets) != 1:
+        return None
+    return only if ast.unparse(only.targets[0]) == ast.unparse(name) else None
+
+
+def binding_of(script: Script, name: ast.expr, use: ast.stmt) -> ast.stmt | None:
+    """The one statement that binds a variable, or an attribute of `self`, that is used somewhere; None where
+    there are several, or none.
     """
     wanted = ast.unparse(name)
     scope: ast.AST | None = script.function_of(use)
@@ -77,25 +137,20 @@ def assignment_of(script: Script, name: ast.expr, use: ast.stmt) -> ast.Assign |
     ]
     if scope is None:
         found = [node for node in found if script.function_of(node) is None]
-    (only,) = found if len(found) == 1 else (None,)
-    return only if isinstance(only, ast.Assign) and len(only.targets) == 1 else None
+    return found[0] if len(found) == 1 else None
 
 
 def _targets(statement: ast.stmt) -> frozenset[str]:
     """What a statement binds itself, without those inside of it."""
-    nodes: list[ast.expr] = []
-    if isinstance(statement, ast.Assign):
-        nodes = list(statement.targets)
-    elif isinstance(statement, ast.AugAssign | ast.AnnAssign | ast.For | ast.AsyncFor):
-        nodes = [statement.target]
-    elif isinstance(statement, ast.With | ast.AsyncWith):
-        nodes = [item.optional_vars for item in statement.items if item.optional_vars is not None]
-    return frozenset(
-        ast.unparse(inner)
-        for node in nodes
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name | ast.Attribute) and isinstance(inner.ctx, ast.Store)
-    )
+    pending: list[ast.AST] = [statement]
+    found = set()
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(ast.unparse(node))
+        inner = (child for child in ast.iter_child_nodes(node) if not isinstance(child, _PARTS))
+        pending.extend(child for child in inner if not isinstance(child, _SCOPES))
+    return frozenset(found)
 
 
 def _inside(scope: ast.AST) -> Iterator[ast.AST]:

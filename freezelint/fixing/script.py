@@ -7,8 +7,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -42,7 +41,7 @@ class Script:
         """The node of this kind that the location spans; where only its line is known (Python before 3.11
         tells running programs no columns), the only one that begins on it.
         """
-        line = self._line(location)
+        line = self.line_of(location)
         found = [node for node in self._by_line.get(line, ()) if isinstance(node, kind)]
         if location.end_column is None and location.column <= 1:
             return found[0] if len(found) == 1 else None
@@ -51,7 +50,7 @@ class Script:
 
     def statement_at(self, location: Location) -> ast.stmt | None:
         """The innermost statement around the beginning of the location."""
-        line = self._line(location)
+        line = self.line_of(location)
         only_line = location.end_column is None and location.column <= 1
         best: ast.stmt | None = None
         for node in ast.walk(self.tree):
@@ -64,7 +63,7 @@ class Script:
 
     def line(self, location: Location) -> str:
         """The line that the location begins on."""
-        return self.file.lines[self._line(location) - 1]
+        return self.file.lines[self.line_of(location) - 1]
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         return self._parents.get(node)
@@ -91,6 +90,17 @@ class Script:
         """The class that the node is in."""
         return next((each for each in self.parents(node) if isinstance(each, ast.ClassDef)), None)
 
+    @cached_property
+    def definitions(self) -> dict[str, list[Definition]]:
+        """The functions and methods of the file by name; by the name of a class its constructor."""
+        found: dict[str, list[Definition]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, Definition):
+                owner = self._parents.get(node)
+                made = node.name == "__init__" and isinstance(owner, ast.ClassDef)
+                found.setdefault(owner.name if made else node.name, []).append(node)  # type: ignore[union-attr]
+        return found
+
     def body_of(self, statement: ast.stmt) -> list[ast.stmt]:
         """The suite that the statement is in."""
         parent = self._parents.get(statement)
@@ -102,19 +112,27 @@ class Script:
 
     def text(self, node: ast.AST) -> str:
         """The source of a node as it is written, its lines ended by newlines."""
-        lines = self.file.lines
-        first, last = _begins(node)[0] - 1, (getattr(node, "end_lineno", None) or _begins(node)[0]) - 1
         where = self.file.location(node)
-        end = (where.end_column or 1) - 1
-        if first == last:
-            return lines[first][where.column - 1 : end]
-        return "\n".join([lines[first][where.column - 1 :], *lines[first + 1 : last], lines[last][:end]])
+        return self.between(where)
+
+    def between(self, place: Location) -> str:
+        """What stands from the beginning of a place to its end."""
+        first = self.line_of(place)
+        last = first + (place.end_line or place.line) - place.line
+        lines = self.file.lines[first - 1 : last]
+        lines[-1] = lines[-1][: (place.end_column or 1) - 1]
+        return "\n".join([lines[0][place.column - 1 :], *lines[1:]])
+
+    def after_text(self, node: ast.AST) -> str:
+        """The rest of the line that a node ends on."""
+        end = getattr(node, "end_lineno", None) or 1
+        return self.file.lines[end - 1][(self.file.location(node).end_column or 1) - 1 :]
 
     # -- style --------------------------------------------------------------------------------------------
 
-    def indent(self, statement: ast.stmt) -> str:
-        """The blanks before a statement."""
-        line = self.file.lines[_begins(statement)[0] - 1]
+    def indent(self, node: ast.AST) -> str:
+        """The blanks at the beginning of the line that a node begins on."""
+        line = self.file.lines[_begins(node)[0] - 1]
         return line[: len(line) - len(line.lstrip())]
 
     @cached_property
@@ -166,25 +184,16 @@ class Script:
         if len(self.body_of(statement)) == 1:
             return self.replace(statement, "pass")
         self._require_own_lines(statement)
-        first, last = _begins(statement)[0], statement.end_lineno or statement.lineno
-        cell, line = self.file.position(first)
-        return Edit(
-            Location(self.path, line, 1, self.file.position(last)[1] + 1, 1, cell=cell)
-            if last < self._last_line(cell, last)
-            else Location(self.path, line, 1, self.file.position(last)[1], self._width(last) + 1, cell=cell),
-            "",
-        )
+        return self.remove_lines(_begins(statement)[0], statement.end_lineno or statement.lineno)
 
-    def without(self, group: ast.List, number: int) -> Edit:
-        """Take an item out of a list, with the comma that belongs to it."""
-        if len(group.elts) == 1:
-            raise NoPlaceError("nothing would be left in the list")
-        item = self.file.location(group.elts[number])
-        if number + 1 < len(group.elts):
-            following = self.file.location(group.elts[number + 1])
-            return Edit(replace(item, end_line=following.line, end_column=following.column), "")
-        before = self.file.location(group.elts[number - 1])
-        return Edit(replace(item, line=before.end_line or 1, column=before.end_column or 1), "")
+    def remove_lines(self, first: int, last: int) -> Edit:
+        """Take lines of the text out, with their ends."""
+        cell, line = self.file.position(first)
+        end = self.file.position(last)[1]
+        if last < self._last_line(cell, last):
+            return Edit(Location(self.path, line, 1, end + 1, 1, cell=cell), "")
+        start = (line - 1, self._width(first - 1) + 1) if line > 1 else (1, 1)
+        return Edit(Location(self.path, *start, end, self._width(last) + 1, cell=cell), "")
 
     def before(self, statement: ast.stmt, lines: Sequence[str]) -> Edit:
         """Put lines before a statement, as far indented; their own indentation is in units of this file."""
@@ -208,10 +217,35 @@ class Script:
         text = "".join(f"\n{line}" for line in lines)
         return Edit(Location(self.path, shown, end, shown, end, cell=cell), text)
 
-    def whole_lines(self, statement: ast.stmt) -> list[str]:
-        """The lines of a statement, comments behind it included. Raises NoPlaceError where it shares them."""
+    def block(self, statement: ast.stmt) -> tuple[int, int]:
+        """The first and the last line of a statement in the text, with the comments right above it. Raises
+        NoPlaceError where it shares them.
+        """
         self._require_own_lines(statement)
-        return self.file.lines[_begins(statement)[0] - 1 : statement.end_lineno]
+        first, last = _begins(statement)[0], statement.end_lineno or statement.lineno
+        comment = f"{self.indent(statement)}#"
+        top = first - self.location(statement).line + 1
+        while first > top and self.file.lines[first - 2].startswith(comment):
+            first -= 1
+        return first, last
+
+    def is_blank(self, line: int, beside: int) -> bool:
+        """Whether a line of the text, in the same cell as another one, holds nothing."""
+        known = 0 < line <= len(self.file.lines)
+        same = known and self.file.position(line)[0] == self.file.position(beside)[0]
+        return same and not self.file.lines[line - 1].strip()
+
+    def with_edits(self, first: int, last: int, edits: Iterable[Edit]) -> list[str]:
+        """These lines of the text as they are after edits that lie within them."""
+        lines = self.file.lines[first - 1 : last]
+        for edit in sorted(edits, key=lambda each: (self.line_of(each.location), each.location.column))[::-1]:
+            where = edit.location
+            start, line = self.line_of(where) - first, where.end_line or where.line
+            end = start + line - where.line
+            head = lines[start][: where.column - 1]
+            tail = lines[end][(where.end_column or where.column) - 1 :]
+            lines[start : end + 1] = f"{head}{edit.text}{tail}".split("\n")
+        return lines
 
     def _indented(self, statement: ast.stmt, lines: Sequence[str]) -> list[str]:
         outer = self.indent(statement)
@@ -244,8 +278,8 @@ class Script:
         firsts = [each.first for each in self.file.cells if cell is not None and each.first > line]
         return firsts[0] - 1 if firsts else len(self.file.lines)
 
-    def _line(self, location: Location) -> int:
-        """The line in the whole text."""
+    def line_of(self, location: Location) -> int:
+        """The line in the whole text on which a location begins."""
         if location.cell is None:
             return location.line
         first = next((cell.first for cell in self.file.cells if cell.number == location.cell), 1)

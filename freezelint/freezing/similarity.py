@@ -10,7 +10,7 @@ Similarity: TypeAlias = Literal["high", "medium", "low"]
 WORDS: tuple[Similarity, ...] = ("high", "medium", "low")
 
 # In nats per channel; `freezelint.freezing.shift.domain_shift` says what they rest on.
-HIGH_BELOW = 0.5
+HIGH_BELOW = 0.75
 LOW_ABOVE = 2.0
 
 

@@ -39,9 +39,20 @@ _TRAINING = re.compile(
 )
 # Words of which one at least is in everything that is looked for: plain words are found ten times as fast.
 _WORDS = (
-    ("reez", "REEZ", "grad", "Grad", "req", "Req", ".from_pretrained(", ".backward(", "param_group", ".step(")
-    + ("optim", "Optim", "training_step", "SGD(", "Adam", "LBFGS(", "RMSprop(", "Lion(", "rainer(", "earner(")
-    + (".fine_tune(", ".fit", "arameters(", "modules(", "children(")
+    *(
+        "reez",
+        "REEZ",
+        "grad",
+        "Grad",
+        "req",
+        "Req",
+        ".from_pretrained(",
+        ".backward(",
+        "param_group",
+        ".step(",
+    ),
+    *("optim", "Optim", "training_step", "SGD(", "Adam", "LBFGS(", "RMSprop(", "Lion(", "rainer(", "earner("),
+    *(".fine_tune(", ".fit", "arameters(", "modules(", "children("),
 )
 _ANY = re.compile(
     rf"{_TRAINING.pattern}|[Ff]reez|FREEZ|[Rr]e\w{{2,9}}[Gg]rad|[Rr]eq\w{{2,8}}_gr?[ad]\w{{1,3}}\b|\.from_pretrained\(|"
@@ -99,7 +110,7 @@ class Signs:
     # -- questions ----------------------------------------------------------------------------------------
 
     def in_body(self) -> bool:
-        """Whether running the body of the file can show anything: not where it only defines what others use."""
+        """Whether running the body of the file can show anything: not where it only defines things."""
         if "__main__" in self._text_of_file:
             return True
         own = [part for part in _run_at_once(self._body) if self._does_something(part)]
@@ -170,7 +181,7 @@ class Signs:
         return [*self._functions.get(name, ()), *self._made_by(self._classes.get(name, ()))]
 
     def _made_by(self, classes: Iterable[ast.ClassDef]) -> list[ast.AST]:
-        """What runs when objects of these classes are made and used without a name: constructors, `forward`."""
+        """What runs when objects of these classes are made, and used without a name."""
         found: list[ast.AST] = []
         pending, met = list(classes), set()
         while pending:

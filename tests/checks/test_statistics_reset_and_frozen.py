@@ -7,11 +7,15 @@ from freezelint.evidence import Norm
 from tests.story import Story, at, norm, plain
 
 
-def calibrated(batches: int | None, momentum: float | None = 0.1, reset: int | None = 0) -> Story:
+def calibrated(
+    batches: int | None, momentum: float | None = 0.1, reset: int | None = 0, set_by: int | None = None
+) -> Story:
     """Statistics reset on line 5, calibrated over some batches, and frozen by eval mode on line 9."""
     story = Story()
     story.event("statistics-reset", 5)
-    settings = {"reset": reset, "batches_since_reset": batches}
+    if set_by is not None:
+        story.event("norm-set", 7)
+    settings = {"reset": reset, "batches_since_reset": batches, "set_by": set_by}
     story.model({"bn": norm(momentum, settings=settings), "fc": plain()})
     story.freeze("bn")
     story.optimizer("fc")
@@ -41,6 +45,13 @@ def test_silent_when_the_calibration_suffices_or_is_unknown(
 
 def test_silent_when_no_reset_was_seen() -> None:
     story = calibrated(0, reset=None)
+    story.step()
+    assert silent(story)
+
+
+def test_silent_when_the_momentum_was_put_back_after_the_calibration() -> None:
+    """Nobody knows at which it was calibrated: with `momentum=None`, if its author knows what to do."""
+    story = calibrated(3, set_by=1)
     story.step()
     assert silent(story)
 

@@ -54,7 +54,8 @@ def test_a_story_is_fixed_and_both_witnesses_agree(story: Path, tmp_path: Path) 
     findings, output = judged(copy)
     before = {place[2] for place in expected(story, "live")}
     after = {finding.code for finding in findings}
-    assert after <= (before - SAFE) | {code for _, code in left}, output[-2000:]
+    uncovered = {code for code in done.refused if code not in SAFE}  # which the author decides on
+    assert after <= (before - SAFE) | uncovered | {code for _, code in left}, output[-2000:]
 
 
 def test_nearly_all_faults_are_fixed() -> None:

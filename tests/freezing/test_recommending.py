@@ -137,7 +137,7 @@ def test_sizes(samples: int, size: str) -> None:
 
 @pytest.mark.parametrize(
     ("similarity", "word"),
-    [("low", "low"), (1, "high"), (0.7, "high"), (0.5, "medium"), (0.1, "low"), (0, "low"),
+    [("low", "low"), (1, "high"), (0.7, "high"), (0.4, "medium"), (0.1, "low"), (0, "low"),
      (DomainShift((LayerShift("bn", 1, 0.9, 0.0, 1.0),), 1), "medium")],
 )  # fmt: skip
 def test_similarity_is_a_word_a_number_or_what_was_measured(similarity: Any, word: str) -> None:

@@ -209,7 +209,7 @@ def test_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("divergence", "word"), [(0.0, "high"), (0.49, "high"), (0.5, "medium"), (2.0, "medium"), (2.01, "low")]
+    ("divergence", "word"), [(0.0, "high"), (0.74, "high"), (0.75, "medium"), (2.0, "medium"), (2.01, "low")]
 )
 def test_words(divergence: float, word: str) -> None:
     assert DomainShift((LayerShift("bn", 1, divergence, 0.0, 1.0),), 1).similarity == word

@@ -43,8 +43,9 @@ def _initial_weight(norm: Norm) -> float | None:
         return None
     if batches == 0:
         return 1.0
-    if not norm.momentum:
-        return None  # cumulative averaging is exact; a momentum of 0 may have been set after the calibration
+    # Cumulative averaging is exact; and what was set since the reset need not be what the calibration ran at.
+    if not norm.momentum or (norm.set_by is not None and norm.set_by > (norm.reset or 0)):
+        return None
     weight = float((1 - norm.momentum) ** batches)
     return weight if weight > _NEGLIGIBLE else None
 

@@ -67,7 +67,7 @@ def _whole(scene: Scene, model: Model) -> Iterator[Mend]:
 
 
 def _when_loaded(built: Built) -> ast.stmt:
-    """The construction, or the last of the statements behind it that load weights into the model or move it."""
+    """The construction, or the last of the statements behind it that load weights or move the model."""
     suite = built.script.body_of(built.statement)
     last: ast.stmt = built.statement
     for statement in suite[suite.index(last) + 1 :]:

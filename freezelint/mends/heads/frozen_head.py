@@ -15,6 +15,7 @@ from freezelint.fixing.modules import (
     owner_of,
     parameters_told,
     places,
+    require_not_wrapped,
     require_one_name,
     spelled_from,
 )
@@ -47,6 +48,7 @@ def mends(scene: Scene) -> Iterator[Mend]:
             if len(told) == len(parts):
                 for part in parts:
                     require_one_name(scene, model, part.path, place.script, place.statement)
+                    require_not_wrapped(place.script, place.statement, place.receiver, part.path)
                 yield from _unfrozen(scene, place, written, told, head, _named(parts))
 
 

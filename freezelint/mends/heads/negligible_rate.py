@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from freezelint.evidence import OptimizerState, Step
 from freezelint.facts import is_trainable
 from freezelint.fixing.flagging import flag_lines
+from freezelint.fixing.lists import without
 from freezelint.fixing.modules import is_bound_in_expression, parameters_told
 from freezelint.fixing.optimizers import groups_of, parameters_of
 from freezelint.fixing.rates import value_of
@@ -73,7 +74,7 @@ def _written_out(script: Script, groups: ast.List, positions: list[int]) -> Mend
         if parameters is None:
             raise NoPlaceError("the group's parameters are not written out")
         lines += flag_lines(script, parameters, made, "False")
-    removed = (script.without(groups, position) for position in positions)
+    removed = without(script, groups, positions)
     title = "freeze what learns so slowly, and take it out of the optimizer"
     return Mend(title, (script.before(made, lines), *removed), "unsafe")
 

@@ -15,6 +15,7 @@ from freezelint.fixing.modules import (
     owner_of,
     parameters_told,
     receivers,
+    require_not_wrapped,
     require_one_name,
     spelled_from,
 )
@@ -37,6 +38,8 @@ def mends(scene: Scene) -> Iterator[Mend]:
         raise NoPlaceError("it cannot be told what the optimizer is given")
     if is_bound_in_expression(script, call):
         raise NoPlaceError("the optimizer is built inside an expression")
+    if ast.unparse(call.func).endswith("LBFGS"):
+        raise NoPlaceError("LBFGS takes no parameter groups")
     require_no_rate_by_number(script)
     groups = groups_of(script, given, script.statement_of(call))
     low = tenth(script, rate_of(call), _rate(scene))
@@ -96,10 +99,16 @@ def _split(scene: Scene, script: Script, call: ast.Call, given: ast.expr, low: s
     names = receivers(script, given, statement)
     if not names and is_in_scope(script, model.name, statement):
         names, filtered = [model.name], True  # it may have been given less in another run
+    if len(names) > 1 and not filtered:
+        lines = _of_several(script, model, names, head, low, len(script.indent(statement)))
+        edits = script.before(statement, lines), script.replace(given, _name(script))
+        yield Mend(_TITLE, edits, "unsafe")
+        return
     if len(names) != 1:
         raise NoPlaceError("what the optimizer is given comes from several modules, or from none with a name")
     for part in whole_modules(model, head):
         require_one_name(scene, model, part.path, script, statement)
+        require_not_wrapped(script, statement, names[0], part.path)
     for base in bases(model, names[0], parameters_told(scene)):
         split = _Split(script, model, names[0], base, tuple(head), filtered)
         lines = split.lines(low, len(script.indent(statement)))
@@ -109,7 +118,7 @@ def _split(scene: Scene, script: Script, call: ast.Call, given: ast.expr, low: s
             made = script.replace(chosen, _block(script, chosen, lines))
         else:
             made = script.before(statement, lines)
-        yield Mend(_TITLE, (made, script.replace(given, split.name)), "unsafe")
+        yield Mend(_TITLE, (made, script.replace(given, _name(script))), "unsafe")
 
 
 def _chosen(script: Script, given: ast.expr, statement: ast.stmt) -> ast.Assign | None:
@@ -145,33 +154,34 @@ class _Split:
     head: tuple[int, ...]
     filtered: bool
 
-    @property
-    def name(self) -> str:
-        """What the groups are called."""
-        return self.script.fresh("groups", "parameter_groups")
-
     def lines(self, low: str, indent: int) -> list[str]:
         """The statements that make the groups; none where the head has no name."""
         parts = [part.path for part in whole_modules(self.model, self.head)]
         heads = [spelled_from(self.receiver, self.base, path) for path in parts]
         if not parts or None in heads or self.base in parts:
             return []
-        head = f"{heads[0]}.parameters()"
-        if len(heads) > 1:
-            head = "[" + ", ".join(f"*{each}.parameters()" for each in heads) + "]"
+        head = _parameters([each for each in heads if each is not None])
         rest = [p for p in self.model.parameters_within(self.base) if p not in self.head]
         others = [part.path for part in whole_modules(self.model, rest)]
         backbone = spelled_from(self.receiver, self.base, others[0]) if len(others) == 1 else None
         if backbone is not None and not self.filtered:
-            line = self._groups(f"{backbone}.parameters()", head, low)
-            if indent + len(line) <= _WIDTH:
-                return [line]
+            return _two_groups(self.script, f"{backbone}.parameters()", head, low, indent)
         variable = self.script.fresh("backbone", "backbone_parameters")
-        return [*self._backbone(variable, parts, indent), self._groups(variable, head, low)]
+        if "compile(" in self.script.file.text:  # which gives parameters other names
+            return [*self._others(variable, head), *_two_groups(self.script, variable, head, low, indent)]
+        return [
+            *self._backbone(variable, parts, indent),
+            *_two_groups(self.script, variable, head, low, indent),
+        ]
 
-    def _groups(self, backbone: str, head: str, low: str) -> str:
-        params, rate = (f"{self.script.quote}{key}{self.script.quote}" for key in ("params", "lr"))
-        return f"{self.name} = [{{{params}: {backbone}, {rate}: {low}}}, {{{params}: {head}}}]"
+    def _others(self, variable: str, head: str) -> list[str]:
+        """The parameters of the model that are none of the head's, whatever they are called."""
+        known = self.script.fresh("head", "head_parameters")
+        test = f"p.requires_grad and p not in {known}" if self.filtered else f"p not in {known}"
+        return [
+            f"{known} = set({head})",
+            f"{variable} = [p for p in {self.receiver}.parameters() if {test}]",
+        ]
 
     def _backbone(self, variable: str, parts: Sequence[str], indent: int) -> list[str]:
         """The parameters of the model that do not belong to these parts of it."""
@@ -186,3 +196,43 @@ class _Split:
         if indent + len(line) <= _WIDTH:
             return [line]
         return [f"{variable} = [", *(f"\t{part}" for part in pick), "]"]
+
+
+def _name(script: Script) -> str:
+    """What the groups are called."""
+    return script.fresh("groups", "parameter_groups")
+
+
+def _parameters(modules: Sequence[str]) -> str:
+    if len(modules) == 1:
+        return f"{modules[0]}.parameters()"
+    return "[" + ", ".join(f"*{each}.parameters()" for each in modules) + "]"
+
+
+def _two_groups(script: Script, backbone: str, head: str, low: str, indent: int) -> list[str]:
+    """The statement that makes the groups: on one line where that is not too long."""
+    params, rate = (f"{script.quote}{key}{script.quote}" for key in ("params", "lr"))
+    groups = f"{{{params}: {backbone}, {rate}: {low}}}", f"{{{params}: {head}}}"
+    line = f"{_name(script)} = [{', '.join(groups)}]"
+    if indent + len(line) <= _WIDTH:
+        return [line]
+    return [f"{_name(script)} = [", *(f"\t{group}," for group in groups), "]"]
+
+
+def _of_several(
+    script: Script, model: Model, names: Sequence[str], head: Sequence[int], low: str, indent: int
+) -> list[str]:
+    """Modules that the optimizer is given one by one: each is of the head, or of the backbone."""
+    wanted = set(head)
+    mine: list[str] = []
+    others: list[str] = []
+    for name in names:
+        last = name.rpartition(".")[2]
+        paths = [module.path for module in model.modules if module.path.rpartition(".")[2] == last]
+        inside = set(model.parameters_within(paths[0])) if len(paths) == 1 else set()
+        if not inside or (inside & wanted and inside - wanted):
+            raise NoPlaceError(f"which of the head's parameters `{name}` holds cannot be told")
+        (mine if inside <= wanted else others).append(name)
+    if not mine or not others:
+        raise NoPlaceError("the head's parameters are not told apart from the backbone's")
+    return _two_groups(script, _parameters(others), _parameters(mine), low, indent)

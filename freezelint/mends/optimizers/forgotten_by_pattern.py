@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from freezelint.finding import Edit
+from freezelint.fixing.calling import Site, sites
 from freezelint.fixing.freezes import outermost_loop, taken
-from freezelint.fixing.optimizers import groups_of, parameters_of, trainable
+from freezelint.fixing.lists import with_one_more
+from freezelint.fixing.optimizers import groups_of, parameters_of
 from freezelint.fixing.scene import Mend, Scene
 from freezelint.fixing.script import NoPlaceError, Script
 
@@ -25,23 +26,24 @@ def mends(scene: Scene) -> Iterator[Mend]:
         return
     for model in _models(given):
         title = "give the optimizer everything that is trainable"
-        told = trainable(f"{script.text(model)}.parameters()")
+        told = f"[p for p in {script.text(model)}.parameters() if p.requires_grad]"
         yield Mend(title, (script.replace(given, told),), "unsafe")
 
 
 def _one_more(scene: Scene, script: Script, groups: ast.List) -> Iterator[Mend]:
+    made = script.statement_of(groups)
     for place in scene.finding.related:
-        if place.location.path != script.path:
-            continue
+        where = scene.script(place.location.path)
         try:
-            parameters = taken(script, outermost_loop(script, place.location))
+            statement = outermost_loop(where, place.location)
+            inner = Site(where, statement, taken(where, statement))
         except NoPlaceError:
             continue
-        last = script.location(groups.elts[-1])
-        end = last.end_line or last.line, last.end_column or last.column
-        text = f", {{{script.quote}params{script.quote}: {parameters}}}"
-        edit = Edit(type(last)(script.path, *end, *end, cell=last.cell), text)
-        yield Mend("add a group for what was unfrozen", (edit,), "unsafe")
+        for site in sites(scene, inner, place.location.calls):
+            if site.script is script and script.function_of(site.statement) is script.function_of(made):
+                text = f"{{{script.quote}params{script.quote}: {site.expression}}}"
+                edit = with_one_more(script, groups, text)
+                yield Mend("add a group for what was unfrozen", (edit,), "unsafe")
 
 
 def _models(given: ast.expr) -> Iterator[ast.expr]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 
 from freezelint.evidence import Location
 from freezelint.facts import is_frozen
 from freezelint.finding import Edit
 from freezelint.fixing.freezes import outermost_loop
+from freezelint.fixing.lists import without
 from freezelint.fixing.moving import moved_behind
-from freezelint.fixing.optimizers import groups_of, name_at, parameters_of, trainable
+from freezelint.fixing.optimizers import counts_groups, groups_of, name_at, parameters_of
+from freezelint.fixing.rates import value_of
 from freezelint.fixing.scene import Mend, Scene
 from freezelint.fixing.script import NoPlaceError, Script
+from freezelint.fixing.selecting import group_parameters, trainable_only
 
 _TITLE = "give the optimizer the trainable parameters only"
+_Choice = tuple[str, list[Edit]]
 
 
 def mends(scene: Scene) -> Iterator[Mend]:
@@ -24,17 +29,27 @@ def mends(scene: Scene) -> Iterator[Mend]:
     script = scene.here
     call = script.node_at(scene.finding.location, ast.Call)
     given = parameters_of(call) if call is not None else None
-    if call is None or given is None:
+    if given is None:
         return
-    if _frozen_later(scene):
-        yield from _late(scene)
+    freezes = _frozen_later(scene)
+    if freezes:
+        yield from _late(scene, given, freezes)
         return
-    statement = script.statement_of(call)
-    groups = groups_of(script, given, statement)
+    for title, edits in _choices(scene, script, given):
+        yield Mend(title, tuple(edits))
+
+
+def _choices(scene: Scene, script: Script, given: ast.expr) -> Iterator[_Choice]:
+    """The ways to leave out what is frozen, where the optimizer is built or what it is built from."""
+    groups = groups_of(script, given, script.statement_of(given))
     if groups is not None:
         yield from _grouped(scene, script, groups)
         return
-    yield Mend(_TITLE, (script.replace(given, trainable(script.text(given))),))
+    made = group_parameters(scene, script, given)
+    if made:
+        yield _TITLE, [trainable_only(where, value) for where, value in made]
+    else:
+        yield _TITLE, [trainable_only(script, given)]
 
 
 def _frozen_later(scene: Scene) -> list[Location]:
@@ -51,42 +66,24 @@ def _frozen_later(scene: Scene) -> list[Location]:
     return [place for place in later if place.at() not in before]  # what is frozen each time is so at first
 
 
-def _late(scene: Scene) -> Iterator[Mend]:
-    freezes = _frozen_later(scene)
+def _late(scene: Scene, given: ast.expr, freezes: list[Location]) -> Iterator[Mend]:
     reason = None
-    if len(freezes) == 1:
-        try:
-            yield Mend(
-                "build the optimizer after the freeze, of the trainable parameters only",
-                _built_late(scene, freezes[0]),
-            )
-        except NoPlaceError as error:
-            reason = error
-    for freeze in freezes[-1:]:
-        script = scene.script(freeze.path)
-        statement = outermost_loop(script, freeze)
-        name = _name(scene, script, statement)
-        if name is None:
-            raise reason or NoPlaceError("the optimizer has no name where the freeze is")
-        group = script.fresh("group", "parameter_group")
-        params = f"{group}[{script.quote}params{script.quote}]"
-        lines = [f"for {group} in {name}.param_groups:", f"\t{params} = {trainable(params)}"]
-        yield Mend("take what is frozen out of the optimizer's groups", (script.after(statement, lines),))
-
-
-def _built_late(scene: Scene, freeze: Location) -> tuple[Edit, ...]:
-    """The construction behind the freeze, and its parameters filtered."""
-    moved = moved_behind(scene, scene.finding.location, freeze)
-    script = scene.here
-    call = script.node_at(scene.finding.location, ast.Call)
-    given = parameters_of(call) if call is not None else None
-    assert given is not None
-    before = script.text(given)
-    told = [each for each in moved if before in each.text]
-    if len(told) != 1:
-        raise NoPlaceError("what the optimizer is given is not told where it is built")
-    edit = Edit(told[0].location, told[0].text.replace(before, trainable(before), 1))
-    return tuple(edit if each is told[0] else each for each in moved)
+    try:
+        title = "build the optimizer after the freeze, of the trainable parameters only"
+        for _, edits in _choices(scene, scene.here, given):
+            yield Mend(title, moved_behind(scene, scene.finding.location, freezes[-1], edits))
+    except NoPlaceError as error:
+        reason = error
+    freeze = freezes[-1]
+    script = scene.script(freeze.path)
+    statement = outermost_loop(script, freeze)
+    name = _name(scene, script, statement)
+    if name is None:
+        raise reason or NoPlaceError("the optimizer has no name where the freeze is")
+    group = script.fresh("group", "parameter_group")
+    params = f"{group}[{script.quote}params{script.quote}]"
+    lines = [f"for {group} in {name}.param_groups:", f"\t{params} = [p for p in {params} if p.requires_grad]"]
+    yield Mend("take what is frozen out of the optimizer's groups", (script.after(statement, lines),))
 
 
 def _name(scene: Scene, script: Script, statement: ast.stmt) -> str | None:
@@ -98,17 +95,17 @@ def _name(scene: Scene, script: Script, statement: ast.stmt) -> str | None:
     return None
 
 
-def _grouped(scene: Scene, script: Script, groups: ast.List) -> Iterator[Mend]:
+def _grouped(scene: Scene, script: Script, groups: ast.List) -> Iterator[_Choice]:
     """Groups that are frozen as a whole go, unless the file asks for groups by their number; of others what
     is frozen goes.
     """
     frozen = _frozen_groups(scene, len(groups.elts))
     whole = [number for number, state in enumerate(frozen) if state == "all"]
     edits = _filtered(script, groups, [number for number, state in enumerate(frozen) if state == "some"])
-    if whole and len(whole) < len(groups.elts) and "param_groups[" not in script.file.text:
-        yield Mend("take the frozen group out of the optimizer", (*_without(script, groups, whole), *edits))
-    everything = [number for number, state in enumerate(frozen) if state]
-    yield Mend(_TITLE, tuple(_filtered(script, groups, everything)))
+    if whole and len(whole) < len(groups.elts) and not counts_groups(script):
+        with suppress(NoPlaceError):
+            yield "take the frozen group out of the optimizer", [*without(script, groups, whole), *edits]
+    yield _TITLE, _filtered(script, groups, [number for number, state in enumerate(frozen) if state])
 
 
 def _frozen_groups(scene: Scene, count: int) -> list[str]:
@@ -133,16 +130,5 @@ def _is_here(scene: Scene, location: Location | None) -> bool:
 
 
 def _filtered(script: Script, groups: ast.List, numbers: list[int]) -> list[Edit]:
-    edits = []
-    for number in numbers:
-        group = groups.elts[number]
-        assert isinstance(group, ast.Dict)
-        for key, value in zip(group.keys, group.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value == "params":
-                edits.append(script.replace(value, trainable(script.text(value))))
-    return edits
-
-
-def _without(script: Script, groups: ast.List, numbers: list[int]) -> Iterator[Edit]:
-    for number in numbers:
-        yield script.without(groups, number)
+    values = (value_of(groups.elts[number], "params") for number in numbers)
+    return [trainable_only(script, value) for value in values if value is not None]

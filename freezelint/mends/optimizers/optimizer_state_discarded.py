@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from freezelint.evidence import Location, Optimizer
+from freezelint.finding import Edit
+from freezelint.fixing.optimizers import name_at
 from freezelint.fixing.scene import Mend, Scene
 from freezelint.fixing.scopes import stored
 from freezelint.fixing.script import Definition, NoPlaceError, Script
@@ -13,24 +16,43 @@ _TITLE = "carry the optimizer's state over to the new one"
 
 
 def mends(scene: Scene) -> Iterator[Mend]:
-    """Momentum and moments are kept by parameter: the new optimizer takes those of the old one."""
-    script = scene.here
-    statement = script.statement_at(scene.finding.location)
+    """Momentum and moments are kept by parameter: the new optimizer takes those of the old one, wherever the
+    finding says that it is built anew.
+    """
+    places = scene.places([scene.finding.location, *(each.location for each in scene.finding.related)])
+    edits = dict.fromkeys(edit for place in places for edit in _carried(scene, place))
+    yield Mend(_TITLE, tuple(edits), "unsafe")
+
+
+def _carried(scene: Scene, place: Location) -> Iterator[Edit]:
+    script = scene.script(place.path)
+    statement = script.statement_at(place)
     if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
         raise NoPlaceError("the new optimizer is given no name where it is built")
     name = script.text(statement.targets[0])
     state = script.fresh("state", "optimizer_state")
-    after = [f"{name}.state.update({state})"]
     loop = _loop(script, statement)
+    other = _other_name(scene, script, statement, place, name)
     if loop is not None:
-        edits = (
-            script.before(loop, [f"{state} = {{}}"]),
-            script.after(statement, [*after, f"{state} = {name}.state"]),
-        )
+        yield script.before(loop, [f"{state} = {{}}"])
+        yield script.after(statement, [f"{name}.state.update({state})", f"{state} = {name}.state"])
+    elif other is not None:
+        yield script.after(statement, [f"{name}.state.update({other}.state)"])
     else:
-        before = f"{state} = {_state_before(script, statement, name)}"
-        edits = (script.before(statement, [before]), script.after(statement, after))
-    yield Mend(_TITLE, edits, "unsafe")
+        yield script.before(statement, [f"{state} = {_state_before(script, statement, name)}"])
+        yield script.after(statement, [f"{name}.state.update({state})"])
+
+
+def _other_name(scene: Scene, script: Script, statement: ast.stmt, place: Location, name: str) -> str | None:
+    """What the optimizer before is called, where that is not what the new one is called."""
+    before: Optimizer | None = None
+    for optimizer in scene.trace.optimizers:
+        built = scene.trace.location(optimizer.built)
+        if built is not None and built.at() == place.at():
+            break
+        before = optimizer
+    found = None if before is None else name_at(scene, before, script, statement)
+    return None if found == name else found
 
 
 def _state_before(script: Script, statement: ast.Assign, name: str) -> str:

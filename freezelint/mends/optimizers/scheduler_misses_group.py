@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from freezelint.evidence import Location
+from freezelint.fixing.calling import Site, sites
 from freezelint.fixing.moving import moved_behind
 from freezelint.fixing.scene import Mend, Scene
-from freezelint.fixing.scopes import is_in_scope
+from freezelint.fixing.scopes import is_in_scope, is_own
 from freezelint.fixing.script import NoPlaceError, Script
 
 
@@ -26,24 +27,40 @@ def mends(scene: Scene) -> Iterator[Mend]:
     call = statement.value if isinstance(statement, ast.Expr) else None
     if statement is None or not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         raise NoPlaceError("the group joins within a larger expression")
-    name = _schedule(scene, script, statement)
-    group = f"{script.text(call.func.value)}.param_groups[-1]"
-    rate, initial = (f"{group}[{script.quote}{key}{script.quote}]" for key in ("lr", "initial_lr"))
+    site, name = _place(scene, Site(script, statement, script.text(call.func.value)))
+    quote = site.script.quote
+    group = f"{site.expression}.param_groups[-1]"
+    rate, initial = (f"{group}[{quote}{key}{quote}]" for key in ("lr", "initial_lr"))
     lines = [f"{initial} = {rate}", f"{name}.base_lrs.append({initial})"]
-    title = f"let `{name}` know the new group"
     if scene.finding.evidence.get("schedule") == "LambdaLR":
         lines.append(f"{name}.lr_lambdas.append({name}.lr_lambdas[-1])")
-    yield Mend(title, (script.after(statement, lines),), "unsafe")
+    yield Mend(f"let `{name}` know the new group", (site.script.after(site.statement, lines),), "unsafe")
 
 
-def _schedule(scene: Scene, script: Script, statement: ast.stmt) -> str:
-    """What the schedule is called where the group joins."""
+def _place(scene: Scene, inner: Site) -> tuple[Site, str]:
+    """Where the schedule is told, and what it is called there: in the function where it is a variable or an
+    attribute of `self`, else where it is one of the file.
+    """
+    found = []
+    for site in sites(scene, inner, scene.finding.location.calls):
+        name = _schedule(scene, site.script, site.statement)
+        if name is not None:
+            found.append((site, name))
+            if is_own(site.script, name, site.statement):
+                return found[-1]
+    if not found:
+        raise NoPlaceError("the schedule has no name where the group joins")
+    return found[0]
+
+
+def _schedule(scene: Scene, script: Script, statement: ast.stmt) -> str | None:
+    """What the schedule is called at a statement."""
     for schedule in scene.trace.schedules:
         built = scene.trace.location(schedule.built)
         name = None if built is None else _name(scene.script(built.path), built)
         if name is not None and is_in_scope(script, name, statement):
             return name
-    raise NoPlaceError("the schedule has no name where the group joins")
+    return None
 
 
 def _name(script: Script, built: Location) -> str | None:

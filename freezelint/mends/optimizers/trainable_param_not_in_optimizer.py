@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from freezelint.evidence import Location, Optimizer
-from freezelint.fixing.freezes import outermost_loop, taken
+from freezelint.finding import Edit
+from freezelint.fixing.calling import Site, sites
+from freezelint.fixing.freezes import outermost_loop, sets_always, taken, whose
 from freezelint.fixing.moving import moved_behind
 from freezelint.fixing.optimizers import built_before, name_at
 from freezelint.fixing.scene import Mend, Scene
+from freezelint.fixing.scopes import is_own
 from freezelint.fixing.script import Definition, NoPlaceError, Script
 
 # What learns at last may learn too fast: that is another question.
@@ -41,25 +45,80 @@ def _has_stepped(scene: Scene, where: Location) -> bool:
 
 
 def _joining(scene: Scene, optimizer: Optimizer, where: Location) -> Iterator[Mend]:
-    """`add_param_group` behind the statement, or behind the call of the helper that holds it."""
-    reason = NoPlaceError("the optimizer has no name where the parameters become trainable")
-    for place in (where, *where.calls):
-        script = scene.script(place.path)
-        statement = outermost_loop(script, place)
-        name = name_at(scene, optimizer, script, statement)
-        if name is None:
-            continue
-        title = f"add them to {optimizer.class_name} with `add_param_group`"
-        try:
-            parameters = taken(script, statement)
-        except NoPlaceError as error:
-            reason = error
-            continue
-        once = _runs_once(script, statement) and not _holds_some(scene, optimizer, place)
-        lines = (_plain if once else _new_only)(script, name, parameters)
-        yield Mend(title, (script.after(statement, lines),), uncovers=_UNCOVERS)
-        return
-    raise reason
+    """`add_param_group` behind the statement, or behind the calls of the helper that holds it."""
+    places = [_place(scene, optimizer, chain) for chain in _chains(scene, optimizer, where)]
+    title = f"add them to {optimizer.class_name} with `add_param_group`"
+    if len(places) == 1 and _happens_once(scene, optimizer, places[0], where):
+        (place,) = places
+        yield Mend(title, (place.added(_plain(place)),), uncovers=_UNCOVERS)
+    edits = dict.fromkeys(place.added(_new_only(place)) for place in places)
+    yield Mend(title, tuple(edits), uncovers=_UNCOVERS)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a group is added, what the optimizer is called there, and whether all of its parameters train."""
+
+    site: Site
+    optimizer: str
+    always: bool
+
+    def added(self, lines: list[str]) -> Edit:
+        return self.site.script.after(self.site.statement, lines)
+
+
+def _chains(scene: Scene, optimizer: Optimizer, where: Location) -> list[Location]:
+    """The place, once for each way that led to it when the optimizer was there."""
+    found: dict[tuple[tuple[str, int], ...], Location] = {}
+    for event in scene.trace.events:
+        place = event.location
+        late = optimizer.built is None or event.index > optimizer.built
+        if place is not None and place.at() == where.at() and late and event.kind != "frozen":
+            found.setdefault(tuple(call.at() for call in place.calls), place)
+    return list(found.values()) or [where]
+
+
+def _place(scene: Scene, optimizer: Optimizer, where: Location) -> _Place:
+    """Where the optimizer is a variable of the function or an attribute of `self`, else where it is one of
+    the file.
+    """
+    found = []
+    for site, always in _sites(scene, where):
+        name = name_at(scene, optimizer, site.script, site.statement)
+        if name is not None:
+            found.append(_Place(site, name, always))
+            if is_own(site.script, name, site.statement):
+                return found[-1]
+    if not found:
+        raise NoPlaceError("the optimizer has no name where the parameters become trainable")
+    return found[0]
+
+
+def _sites(scene: Scene, where: Location) -> Iterator[tuple[Site, bool]]:
+    """Where the parameters could join, and whether all that are named there train now: where it cannot be
+    told which of a module's parameters they are, they are sought among all of them.
+    """
+    script = scene.script(where.path)
+    statement = outermost_loop(script, where)
+    try:
+        expression, always = taken(script, statement), sets_always(statement)
+    except NoPlaceError:
+        owner = whose(script, statement)
+        if owner is None:
+            raise
+        expression, always = f"{owner}.parameters()", False
+    yield from ((site, always) for site in sites(scene, Site(script, statement, expression), where.calls))
+
+
+def _happens_once(scene: Scene, optimizer: Optimizer, place: _Place, where: Location) -> bool:
+    """Whether the statement runs once, for parameters of which the optimizer holds none."""
+    every = [(place.site.script, place.site.statement)]
+    for call in where.calls:
+        script = scene.script(call.path)
+        statement = script.statement_at(call)
+        every += [(script, statement)] if statement is not None else []
+    once = all(_runs_once(script, statement) for script, statement in every)
+    return place.always and once and not _holds_some(scene, optimizer, where)
 
 
 def _runs_once(script: Script, statement: ast.stmt) -> bool:
@@ -87,17 +146,24 @@ def _holds_some(scene: Scene, optimizer: Optimizer, place: Location) -> bool:
     return any(parameter in held for event in events for parameter in event.parameters)
 
 
-def _plain(script: Script, optimizer: str, parameters: str) -> list[str]:
-    return [f"{optimizer}.add_param_group({{{script.quote}params{script.quote}: {parameters}}})"]
+def _plain(place: _Place) -> list[str]:
+    script = place.site.script
+    return [
+        f"{place.optimizer}.add_param_group({{{script.quote}params{script.quote}: {place.site.expression}}})"
+    ]
 
 
-def _new_only(script: Script, optimizer: str, parameters: str) -> list[str]:
-    """For parameters of which the optimizer holds some, or that come here again and again."""
+def _new_only(place: _Place) -> list[str]:
+    """For parameters of which the optimizer holds some, that come here again and again, or that may stay
+    frozen.
+    """
+    script = place.site.script
     held, added = script.fresh("held", "already_held"), script.fresh("added", "newly_trainable")
     key = f"{script.quote}params{script.quote}"
+    trains = "" if place.always else "p.requires_grad and "
     return [
-        f"{held} = {{id(p) for group in {optimizer}.param_groups for p in group[{key}]}}",
-        f"{added} = [p for p in {parameters} if id(p) not in {held}]",
+        f"{held} = {{id(p) for group in {place.optimizer}.param_groups for p in group[{key}]}}",
+        f"{added} = [p for p in {place.site.expression} if {trains}id(p) not in {held}]",
         f"if {added}:",
-        f"\t{optimizer}.add_param_group({{{key}: {added}}})",
+        f"\t{place.optimizer}.add_param_group({{{key}: {added}}})",
     ]

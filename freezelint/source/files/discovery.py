@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +94,13 @@ def discover(
         for path in files:
             found.setdefault(os.path.realpath(path), path)
     return list(found.values())
+
+
+def excluding(exclude: Sequence[str], root: Path | None, named: Sequence[Path]) -> Callable[[str], bool]:
+    """Tells of a path whether these globs leave it out, as in `discover`; what is named is meant."""
+    excluded = _Excluded(exclude, (root or Path()).absolute())
+    meant = {os.path.realpath(path) for path in named}
+    return lambda path: os.path.realpath(path) not in meant and excluded.around(Path(path))
 
 
 def holds_sources(directory: Path) -> bool:

@@ -11,9 +11,9 @@ from freezelint.source.interpreter.assigning import assign, bind
 from freezelint.source.interpreter.describing import text_of
 from freezelint.source.interpreter.signals import ReturnSignal
 from freezelint.source.interpreter.values import (
-    Instance,
     MISSING,
     Call,
+    Instance,
     Items,
     Library,
     Tensor,
@@ -92,7 +92,8 @@ def _attribute(machine: Machine, node: ast.Attribute) -> Value:
     before, machine.frame.node = machine.frame.node, node
     try:
         found = machine.get(owner, node.attr)
-        if isinstance(owner, Instance) and isinstance(found, Unknown) and machine.has(owner, node.attr) is False:
+        unknown = isinstance(owner, Instance) and isinstance(found, Unknown)
+        if unknown and machine.has(owner, node.attr) is False:
             machine.mistakes.add(f"`{ast.unparse(node)}` has no value where it is used")
         return _as_assumed(machine, found)
     finally:

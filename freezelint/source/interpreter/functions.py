@@ -167,8 +167,8 @@ def _remembered(machine: Machine, function: Function, call: Call) -> Value:
 
 
 def _abroad(machine: Machine, function: Function, call: Call, receiver: Value) -> Value:
-    """Call a function of another module, of which a fragment tells little: with arguments that nobody knows it
-    may go far or raise. Then it is a function that is not known.
+    """Call a function of another module, of which a fragment tells little: with arguments that nobody knows
+    it may go far or raise. Then it is a function that is not known.
     """
     from freezelint.source.interpreter import calls
 

@@ -65,8 +65,12 @@ def _of_plain(machine: Machine, owner: Value, key: Value) -> Value:
         if any(kind in names or "Exception" in names for names in machine.frame.handled):
             raise RaisedSignal(kind) from None
         default = getattr(owner, "default_factory", None)
+        if default is None and _plain(key):
+            machine.mistakes.add(f"a {type(owner).__name__} has no item {key!r:.40}")
         return Unknown(f"{text_of(owner)}[{text_of(key)}]") if default is None else default
     except Exception:
+        if _plain(key):
+            machine.mistakes.add(f"a {type(owner).__name__} has no item {key!r:.40}")
         return Unknown(f"{text_of(owner)}[{text_of(key)}]")
 
 

@@ -24,6 +24,8 @@ optimizer.step()
         ("p.requires_grad == False", "p.requires_grad = False"),
         ("False == p.requires_grad", "p.requires_grad = False"),
         ("p.requires_grad is False  # frozen", "p.requires_grad = False  # frozen"),
+        ("p.requires_grad != True", "p.requires_grad = False"),
+        ("(p.requires_grad == False)", "p.requires_grad = False"),
     ],
 )
 def test_a_comparison_becomes_an_assignment(tmp_path: Path, statement: str, fixed: str) -> None:
@@ -36,3 +38,21 @@ def test_a_comparison_becomes_an_assignment(tmp_path: Path, statement: str, fixe
 def test_for_a_module_its_method_is_called(tmp_path: Path) -> None:
     done = fixed_script(tmp_path, BEFORE.format(freeze="model[0].requires_grad == False"))
     assert done.text == BEFORE.format(freeze="model[0].requires_grad_(False)")
+
+
+def test_in_a_loop_on_one_line(tmp_path: Path) -> None:
+    loop = "for p in model[0].parameters(): p.requires_grad {} False"
+    done = fixed_script(tmp_path, BEFORE.format(freeze=loop.format("==")))
+    assert done.text == BEFORE.format(freeze=loop.format("="))
+
+
+def test_what_is_no_constant_is_assigned_as_well(tmp_path: Path) -> None:
+    loop = "TRAIN = False\nfor p in model[0].parameters():\n    p.requires_grad {} TRAIN"
+    done = fixed_script(tmp_path, BEFORE.format(freeze=loop.format("==")))
+    assert done.text == BEFORE.format(freeze=loop.format("="))
+
+
+def test_a_chain_of_comparisons_stays(tmp_path: Path) -> None:
+    loop = "for p in model[0].parameters():\n    p.requires_grad == p.requires_grad == False"
+    done = fixed_script(tmp_path, BEFORE.format(freeze=loop))
+    assert done.text == BEFORE.format(freeze=loop)
