@@ -49,7 +49,7 @@ class Looked:
     roots: tuple[Path, ...] = ()
     standard_input: tuple[str, bytes, Path | None] | None = None
     targets: tuple[tuple[str, Callable[[Drafts], Trace]], ...] = ()
-    closed: Callable[[str], bool] = lambda path: False
+    closed: Callable[[str], bool] = lambda _: False
 
 
 def wanted(config: Config, given: dict[str, Any], rules: Sequence[Rule]) -> Wanted:

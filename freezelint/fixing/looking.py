@@ -97,7 +97,7 @@ class ReadFile(Unit):
         roots: tuple[Path, ...] = (),
         *,
         finds: bool = True,
-        closed: Callable[[str], bool] = lambda path: False,
+        closed: Callable[[str], bool] = lambda _: False,
     ) -> None:
         super().__init__()
         self.name, self.path, self.asks, self.finds = name, path, asks, finds

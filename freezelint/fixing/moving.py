@@ -75,7 +75,9 @@ def _dependent(script: Script, first: ast.stmt, between: Sequence[ast.stmt]) -> 
     """The statement and those that use what it binds, or what these bind."""
     moving, names = [first], set(altered(first))
     for statement in between:
-        if names & used(script, statement):
+        # Who has an object may look at each of its attributes.
+        owners = {f"{name.rpartition('.')[0]}.*" for name in names if "." in name}
+        if (names | owners) & used(script, statement):
             moving.append(statement)
             names |= altered(statement)
     return moving

@@ -106,14 +106,14 @@ class Prover:
             return Refused("the fix would change nothing")
         concerned = [unit, *(each for each in self.units if each is not unit and each.depends_on(changed))]
         proven = Proven(after, (applied,))
+        target = key(applied.finding)
         for each in concerned:
             outcome = self._held(each, unit, drafts, proven, removes)
             if isinstance(outcome, Refused):
                 return outcome
             proven = outcome
-        target = key(applied.finding)
-        if unit.look(proven.drafts).counts[target] >= unit.look(drafts).counts[target]:
-            return Refused("the finding would stay")
+            if unit.look(proven.drafts).counts[target] >= unit.look(drafts).counts[target]:
+                return Refused("the finding would stay")
         return proven
 
     def _held(self, unit: Unit, own: Unit, drafts: Drafts, proven: Proven, removes: int) -> Proven | Refused:

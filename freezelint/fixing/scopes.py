@@ -84,30 +84,39 @@ def loaded(statement: ast.AST) -> frozenset[str]:
 
 
 def used(script: Script, statement: ast.stmt) -> frozenset[str]:
-    """What a statement reads, itself or in the functions of its file that it calls or hands over. What a
-    definition has in its body is read when somebody calls it.
+    """What a statement reads, itself or in the functions of its file that it calls or hands over; `x.*` where
+    it hands over `x` whole. What a definition has in its body is read when somebody calls it.
     """
-    nodes: list[ast.AST] = [statement]
+    first: list[ast.AST] = [statement]
     if isinstance(statement, Definition):
-        nodes = [*statement.decorator_list, *statement.args.defaults]
-        nodes += [default for default in statement.args.kw_defaults if default is not None]
+        defaults = (*statement.args.defaults, *statement.args.kw_defaults)
+        first = [*statement.decorator_list, *(default for default in defaults if default is not None)]
     found: set[str] = set()
     seen: set[ast.AST] = set()
-    while nodes:
-        node = nodes.pop()
-        hidden = bound_in(node) if isinstance(node, Definition) else frozenset()
-        for inner in ast.walk(node):
-            if not isinstance(inner, ast.Name | ast.Attribute):
-                continue
-            name = ast.unparse(inner)
+    pending: list[tuple[ast.AST, frozenset[str]]] = [(node, frozenset()) for node in first]
+    while pending:
+        node, hidden = pending.pop()
+        for name in _mentioned(node):
             root = name.partition(".")[0]
-            if root not in hidden or root == "self":
-                found.add(name)
+            if root in hidden:
+                continue
+            found.add(name)
             for definition in script.definitions.get(name.rpartition(".")[2], ()):
                 if definition not in seen:
                     seen.add(definition)
-                    nodes.append(definition)
+                    same = frozenset({"self"}) if root == "self" else frozenset()
+                    pending.append((definition, bound_in(definition) - same))
     return frozenset(found)
+
+
+def _mentioned(node: ast.AST) -> Iterator[str]:
+    """The names in some code, dotted or not, and `x.*` for what is handed over whole."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name | ast.Attribute):
+            yield ast.unparse(inner)
+        elif isinstance(inner, ast.Call):
+            given = (*inner.args, *(keyword.value for keyword in inner.keywords))
+            yield from (f"{each.id}.*" for each in given if isinstance(each, ast.Name))
 
 
 def assignment_of(script: Script, name: ast.expr, use: ast.stmt) -> ast.Assign | None:

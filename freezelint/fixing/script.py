@@ -138,18 +138,7 @@ class Script:
     @cached_property
     def unit(self) -> str:
         """What one level of indentation is in this file."""
-        steps: Counter[str] = Counter()
-        for node in ast.walk(self.tree):
-            body = getattr(node, "body", None)
-            if (
-                isinstance(node, ast.stmt)
-                and isinstance(body, list)
-                and body
-                and body[0].lineno > node.lineno
-            ):
-                outer, inner = self.indent(node), self.indent(body[0])
-                if inner.startswith(outer):
-                    steps[inner[len(outer) :]] += 1
+        steps = Counter(step for node in ast.walk(self.tree) if (step := self._step(node)))
         return steps.most_common(1)[0][0] if steps else "    "
 
     @cached_property
@@ -187,10 +176,15 @@ class Script:
         return self.remove_lines(_begins(statement)[0], statement.end_lineno or statement.lineno)
 
     def remove_lines(self, first: int, last: int) -> Edit:
-        """Take lines of the text out, with their ends."""
-        cell, line = self.file.position(first)
-        end = self.file.position(last)[1]
-        if last < self._last_line(cell, last):
+        """Take lines of the text out, with their ends; at the end of a cell, or of a file that ends with a
+        line, with the blank lines above them.
+        """
+        cell = self.file.position(first)[0]
+        is_end = last >= self._last_line(cell, last)
+        while is_end and self.is_blank(first - 1, first):
+            first -= 1
+        line, end = self.file.position(first)[1], self.file.position(last)[1]
+        if not is_end:
             return Edit(Location(self.path, line, 1, end + 1, 1, cell=cell), "")
         start = (line - 1, self._width(first - 1) + 1) if line > 1 else (1, 1)
         return Edit(Location(self.path, *start, end, self._width(last) + 1, cell=cell), "")
@@ -224,7 +218,7 @@ class Script:
         self._require_own_lines(statement)
         first, last = _begins(statement)[0], statement.end_lineno or statement.lineno
         comment = f"{self.indent(statement)}#"
-        top = first - self.location(statement).line + 1
+        top = first - self.file.position(first)[1] + 1
         while first > top and self.file.lines[first - 2].startswith(comment):
             first -= 1
         return first, last
@@ -248,12 +242,30 @@ class Script:
         return lines
 
     def _indented(self, statement: ast.stmt, lines: Sequence[str]) -> list[str]:
-        outer = self.indent(statement)
+        outer, unit = self.indent(statement), self._unit_at(statement)
         told = []
         for line in lines:
             bare = line.lstrip("\t")
-            told.append(f"{outer}{self.unit * (len(line) - len(bare))}{bare}" if bare else "")
+            told.append(f"{outer}{unit * (len(line) - len(bare))}{bare}" if bare else "")
         return told
+
+    def _unit_at(self, statement: ast.stmt) -> str:
+        """One level of indentation as it is around this statement: some files, and most long notebooks, mix
+        them.
+        """
+        for node in (statement, *self.parents(statement)):
+            step = self._step(node)
+            if step:
+                return step
+        return self.unit
+
+    def _step(self, node: ast.AST) -> str:
+        """By how much the block of a statement is indented; empty for what has none."""
+        body = getattr(node, "body", None)
+        if not isinstance(node, ast.stmt) or not isinstance(body, list) or not body:
+            return ""
+        outer, inner = self.indent(node), self.indent(body[0])
+        return inner[len(outer) :] if body[0].lineno > node.lineno and inner.startswith(outer) else ""
 
     def _require_own_lines(self, statement: ast.stmt) -> None:
         """Raises NoPlaceError where another statement shares a line with this one."""

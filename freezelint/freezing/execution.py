@@ -125,6 +125,7 @@ def _forward(model: nn.Module, sample: Any, restart: Callable[[], object]) -> tu
         except Exception:  # values are needed, or something lives outside the model: run for real
             restart()
             state = _state(model, Tensor.detach)
+            state.update((name, buffer.clone()) for name, buffer in model.named_buffers())
             try:
                 output = functional_call(model, state, arguments, keywords, tie_weights=True, strict=False)
             except Exception as error:
@@ -178,11 +179,19 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 @contextmanager
 def _undisturbed(model: nn.Module) -> Iterator[None]:
-    flags = [(module, module.training) for module in model.modules()]
+    """Everything that modules hold is as before at the end: what they remember of a pass on meta tensors
+    (masks, positions) would be of no use to them.
+    """
+    kept = [(module, vars(module).copy()) for module in model.modules()]
+    held = [(each, each.copy()) for _, own in kept for each in own.values() if type(each) in (dict, list)]
     set_mode(model, False)
     try:
         with torch.random.fork_rng(devices=()):
             yield
     finally:
-        for module, training in flags:
-            module.training = training
+        for module, own in kept:
+            vars(module).clear()
+            vars(module).update(own)
+        for each, before in held:
+            each.clear()
+            each.update(before) if isinstance(each, dict) else each.extend(before)

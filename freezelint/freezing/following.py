@@ -41,21 +41,28 @@ def take_in(schedule: LRScheduler, optimizer: Optimizer, head: dict[str, Any]) -
         _extend(each, optimizer.param_groups, head)
 
 
+def unwrapped_schedule(schedule: Any) -> Any:
+    """A schedule out of accelerate's wrapper."""
+    return getattr(schedule, "scheduler", schedule)
+
+
 def _extend(schedule: Any, groups: list[dict[str, Any]], head: dict[str, Any]) -> None:
-    """Give a schedule for each new group what it keeps for each of them."""
+    """Give a schedule for each new group what it keeps for each of them, in new lists: a `state_dict` that
+    was taken before holds the old ones.
+    """
     position = next(number for number, group in enumerate(groups) if group is head)
     for name in ("min_lrs", "lr_lambdas"):
         kept = getattr(schedule, name, None)
         if isinstance(kept, list):
-            kept += [kept[position]] * (len(groups) - len(kept))
+            setattr(schedule, name, kept + [kept[position]] * (len(groups) - len(kept)))
     base = getattr(schedule, "base_lrs", None)
     if isinstance(base, list):
-        base += [group["initial_lr"] for group in groups[len(base) :]]
+        schedule.base_lrs = base + [group["initial_lr"] for group in groups[len(base) :]]
 
 
 def _inside(schedule: Any) -> list[Any]:
     """The schedules that one consists of: itself, or those that it chains."""
-    schedule = getattr(schedule, "scheduler", schedule)  # accelerate's wrapper
+    schedule = unwrapped_schedule(schedule)
     chained = getattr(schedule, "_schedulers", None)
     if not chained:
         return [schedule]

@@ -33,10 +33,16 @@ def _component(glob: str) -> str:
         letter = glob[position]
         end = glob.find("]", position + 2) if letter == "[" else -1
         if end > 0:
-            inside = glob[position + 1 : end].replace("\\", r"\\")
-            text += f"[{'^' + inside[1:] if inside.startswith('!') else inside}]"
+            text += _letters(glob[position + 1 : end])
             position = end
         else:
             text += {"*": "[^.]*", "?": "[^.]"}.get(letter, re.escape(letter))
         position += 1
     return text
+
+
+def _letters(inside: str) -> str:
+    """What brackets take: one of the letters and ranges, or none of them, and never a dot."""
+    negated = inside.startswith("!")
+    letters = "".join(each if each == "-" else re.escape(each) for each in inside[negated:])
+    return rf"(?!\.)[{'^' * negated}{letters}]"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from freezelint.freezing.flags import leave_trainable, unfreeze_selection
-from freezelint.freezing.following import refuse, take_in
+from freezelint.freezing.following import refuse, take_in, unwrapped_schedule
 from freezelint.freezing.patterns import Selection, inner
 from freezelint.freezing.rates import NO_DECAY, undecayed
 from freezelint.freezing.schedules import RatioSchedule
@@ -49,9 +49,9 @@ class GradualUnfreezing:
       torch's (several in a list), made to take it in: it goes on as for the head. Cyclic ones cannot.
     - `sample` as in `freezing.blocks`, or `blocks`, a list of its own making.
 
-    Raises `ValueError` where the optimizer does not hold the head, or already holds everything, where
-    `decay`, `every` or `norms` are out of range, for a cyclic schedule, and for a model that
-    DistributedDataParallel has wrapped.
+    Raises `ValueError` where the optimizer does not hold the head, or already holds everything, or cannot
+    take the other blocks in (LBFGS, Muon), where `decay`, `every` or `norms` are out of range, for a cyclic
+    schedule, and for a model that DistributedDataParallel has wrapped.
 
     Source: Howard and Ruder 2018 (ULMFiT), section 3.3.
     """
@@ -77,6 +77,7 @@ class GradualUnfreezing:
         self._stage = 0
         held = _held(optimizer)
         self._closed = self._frozen_blocks(held)
+        _refuse_optimizer(optimizer, self._closed, held)
         head = {n: p for block in self._blocks for n, p in block.parameters.items() if id(p) in held}
         leave_trainable(self._model, Selection(head, self._head_modules(held)))
 
@@ -120,7 +121,7 @@ class GradualUnfreezing:
         several = schedule if isinstance(schedule, Sequence) else [] if schedule is None else [schedule]
         for each in several:
             refuse(each)
-        self._schedules = tuple(several)
+        self._schedules = tuple(unwrapped_schedule(each) for each in several)
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs: the stage, and the names of the blocks that are open."""
@@ -235,6 +236,20 @@ class GradualUnfreezing:
 
 def _blocks_of(model: nn.Module, sample: Any) -> list[Block]:
     return blocks(model, sample)
+
+
+def _refuse_optimizer(optimizer: Optimizer, closed: Iterable[Block], held: set[int]) -> None:
+    """Raise `ValueError` for an optimizer that would not train a block that is added to it."""
+    if isinstance(optimizer, LBFGS):
+        raise ValueError("LBFGS has one group and one state for all: use another optimizer, or one per stage")
+    if type(optimizer).__name__ != "Muon":
+        return
+    for block in closed:
+        for name, p in block.parameters.items():
+            if p.ndim != 2 and id(p) not in held:
+                raise ValueError(
+                    f"Muon trains matrices only, and `{name}` has {p.ndim} dimensions: use another optimizer"
+                )
 
 
 def _held(optimizer: Optimizer) -> set[int]:

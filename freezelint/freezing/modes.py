@@ -92,30 +92,52 @@ def train_mode(model: nn.Module) -> Iterator[nn.Module]:
 
     Source: torch documentation, `torch.nn.Module.train` and `BatchNorm2d`.
     """
-    flags = [(module, module.training) for module in model.modules()]
+    before = _Modes(model)
     try:
         model.train()
         _put_frozen_in_eval(model)
         yield model
     finally:
-        for module, training in flags:
-            module.training = training
+        before.restore()
+
+
+class _Modes:
+    """The flag of every module of a model, and which ones stayed in eval."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._trained = model.training
+        self._flags = [(module, module.training, stays_in_eval(module)) for module in model.modules()]
+
+    def restore(self) -> None:
+        """Give the flags back. What was told meanwhile to stay in eval does; what was let go is as the
+        model.
+        """
+        for module, training, stayed in self._flags:
+            module.training = (self._trained if stayed else training) and not stays_in_eval(module)
 
 
 class KeptMode:
-    """What `keep_frozen_in_eval` returns: `undo()` takes it back, and so does the end of a `with` block."""
+    """What `keep_frozen_in_eval` returns: `undo()` takes it back, and so does the end of a `with` block.
 
-    def __init__(self, model: nn.Module, flags: list[tuple[nn.Module, bool]]) -> None:
+    What an earlier call keeps is not taken back by a later one.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
         self._model = model
-        self._flags = flags
+        self._before: _Modes | None = _Modes(model)
+        self._own: TrainsWhatIsTrainable | None = None
+        if not isinstance(vars(model).get(_TRAIN), TrainsWhatIsTrainable):
+            self._own = TrainsWhatIsTrainable(model, vars(model).get(_TRAIN))
+            vars(model)[_TRAIN] = self._own
 
     def undo(self) -> None:
         """Give the model its own `train` back, and each module the flag that it had. Once."""
-        if self._flags and isinstance(vars(self._model).get(_TRAIN), TrainsWhatIsTrainable):
+        if self._before is None:
+            return
+        if self._own is not None and vars(self._model).get(_TRAIN) is self._own:
             _put_back(self._model)
-        for module, training in self._flags:
-            module.training = training
-        self._flags = []
+        self._before.restore()
+        self._before = None
 
     def __enter__(self) -> KeptMode:
         return self
@@ -134,12 +156,10 @@ def keep_frozen_in_eval(model: nn.Module) -> KeptMode:
     where a frozen part has dropout.
     """
     model = unwrapped(model)
-    flags = [(module, module.training) for module in model.modules()]
-    if not isinstance(vars(model).get(_TRAIN), TrainsWhatIsTrainable):
-        vars(model)[_TRAIN] = TrainsWhatIsTrainable(model, vars(model).get(_TRAIN))
+    kept = KeptMode(model)
     if model.training:
         _put_frozen_in_eval(model)
-    return KeptMode(model, flags)
+    return kept
 
 
 def follow_flags(model: nn.Module, trained: Iterable[nn.Module]) -> None:

@@ -103,13 +103,20 @@ def calibrate(
     it is moved to the device of the model's first parameter. `forward(model, batch)` replaces this. Patterns
     (as in `freezing.freeze`) restrict the layers. In a distributed job each process measures its own batches.
 
-    Raises `NoMatchError` where the model has no such layer, `ValueError` where the loader gives no batch.
+    Raises `NoMatchError` where the model has no such layer, `ValueError` where the loader gives no batch or
+    inputs are not finite. A batch with a single value per channel raises as it does in training.
 
     Source: torch documentation, `BatchNorm2d`; Chan, Golub and LeVeque 1979 for merging variances.
     """
     model = unwrapped(model)
     norms = chosen(model, patterns)
     pooled, batches = measured(model, norms.values(), loader, forward, by_batch=True)
+    for name, norm in norms.items():
+        if not pooled[norm].is_finite:
+            raise ValueError(
+                f"what reaches `{name}` is not finite: look for NaN or overflow in the preprocessing, and for "
+                "half precision"
+            )
     with torch.no_grad():
         for norm, statistics in pooled.items():
             statistics.write(norm)

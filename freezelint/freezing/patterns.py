@@ -43,23 +43,30 @@ def inner(model: nn.Module) -> nn.Module:
 
     Raises `ValueError` for a `DistributedDataParallel` model, which has fixed what it waits for.
     """
-    if isinstance(model, nn.parallel.DistributedDataParallel):
+    *wrappers, own = _wrappers(model)
+    if any(isinstance(wrapper, nn.parallel.DistributedDataParallel) for wrapper in wrappers):
         raise ValueError(
             "DistributedDataParallel fixed the set of trained parameters when it wrapped the model: freeze "
             "and unfreeze before wrapping"
         )
-    return unwrapped(model)
+    return own
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model out of the wrappers that put a prefix before every name."""
-    while True:
-        if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            model = model.module
-        elif isinstance(original := model._modules.get("_orig_mod"), nn.Module):  # torch.compile
-            model = original
+    *_, own = _wrappers(model)
+    return own
+
+
+def _wrappers(model: nn.Module) -> Iterator[nn.Module]:
+    """What was given, and what each wrapper wraps: the model itself is the last."""
+    inside: nn.Module | None = model
+    while inside is not None:
+        yield inside
+        if isinstance(inside, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inside = inside.module
         else:
-            return model
+            inside = inside._modules.get("_orig_mod")  # torch.compile
 
 
 def select(model: nn.Module, patterns: Iterable[Pattern]) -> Selection:
@@ -86,7 +93,7 @@ def _of_name(model: nn.Module, pattern: str) -> Selection:
     try:
         matches = compiled(pattern).match
     except re.error as error:
-        raise ValueError(f"`{pattern}` is no pattern: {error}") from error
+        raise ValueError(f"`{pattern}` is no pattern: {error.msg}") from error
     parameters = {n: p for n, p in model.named_parameters(remove_duplicate=False) if matches(n)}
     modules = {n: m for n, m in model.named_modules(remove_duplicate=False) if n and matches(n)}
     selection = Selection(parameters, modules)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from freezelint.freezing.execution import depths
 from freezelint.freezing.layers import is_norm, own_parameters
@@ -101,7 +102,13 @@ def _by_depth(model: nn.Module, sample: Any) -> list[tuple[str, int, dict[str, n
 
 
 def undecayed(model: nn.Module) -> set[int]:
-    """The parameters (by id) that weight decay is usually kept from: norm layers and biases."""
+    """The parameters (by id) that weight decay is usually kept from: norm layers and biases.
+
+    Raises `ValueError` for lazy parameters, whose shape nobody knows yet.
+    """
+    for name, p in model.named_parameters():
+        if is_lazy(p):
+            raise ValueError(f"`{name}` is lazy and has no shape yet: run one batch through the model first")
     found = {id(p) for p in model.parameters() if p.ndim <= 1}
     for module in model.modules():
         if is_norm(module):

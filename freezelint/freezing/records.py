@@ -42,12 +42,12 @@ class Change:
         """
         names = dict.fromkeys(self.parameters)
         for name, parameter in parameters:
-            if value and not (parameter.is_floating_point() or parameter.is_complex()):
+            if value and not (parameter.dtype.is_floating_point or parameter.dtype.is_complex):
                 continue
             names[name] = None
             if parameter.requires_grad != value:
                 self._flags.append((parameter, parameter.requires_grad))
-                parameter.requires_grad_(value)
+                parameter.requires_grad = value  # what is lazy has no `requires_grad_` yet
             if not value:
                 parameter.grad = None
         self.parameters = tuple(names)
@@ -75,7 +75,7 @@ class Change:
     def undo(self) -> None:
         """Take the change back; a second call does nothing."""
         for parameter, value in reversed(self._flags):
-            parameter.requires_grad_(value)
+            parameter.requires_grad = value
             if not value:
                 parameter.grad = None
         for before in reversed(self._modes):

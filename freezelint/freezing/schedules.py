@@ -49,6 +49,7 @@ class RatioSchedule(LambdaLR):
         """The state, in which all groups share one shape."""
         state = super().state_dict()
         state["shape"] = vars(self.shape).copy()
+        state["base_lrs"] = list(self.base_lrs)  # those of groups that are added later are not in this state
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -61,7 +62,7 @@ class RatioSchedule(LambdaLR):
             )
         self._take_in()
         shape = self.shape
-        super().load_state_dict(state_dict)
+        super().load_state_dict({**state_dict, "base_lrs": list(state_dict["base_lrs"])})
         vars(shape).update(state_dict["shape"])
         self.shape = shape
 

@@ -58,6 +58,11 @@ class Pooled:
         divisor = self.count if self.by_instance else max(self.count - 1, 1)
         return self.mean, self.squares / divisor
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether there was neither NaN nor infinity; so where there was no batch."""
+        return not self.count or all(bool(torch.isfinite(each).all()) for each in self.moments())
+
     def write(self, norm: nn.Module) -> None:
         """Make them the running statistics of a layer, if there was any batch."""
         if not self.count:

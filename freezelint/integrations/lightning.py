@@ -129,6 +129,7 @@ class KeepFrozenInEvalCallback(_Callback):  # type: ignore[misc]
 
     def on_train_start(self, _: Any, pl_module: Any) -> None:
         """Make `train()` know what is frozen."""
+        self.on_train_end()  # of a training that an exception ended
         self._trained = {module for module in pl_module.modules() if module.training}
         self._flags = _flags(pl_module)
         self._kept = keep_frozen_in_eval(pl_module)

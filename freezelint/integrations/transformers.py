@@ -128,6 +128,7 @@ class KeepFrozenInEvalCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, *_: Any, model: Any, **__: Any) -> None:
         """Make `train()` know what is frozen."""
+        self.on_train_end()  # of a training that an exception ended
         self._kept = keep_frozen_in_eval(model)
 
     def on_train_end(self, *_: Any, **__: Any) -> None:

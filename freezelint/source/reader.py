@@ -123,6 +123,7 @@ class _Reader:
         self._usual: Machine | None = None  # of the usual run over the body
         self._left = 0  # fragments, with the running one
         self._extended = 0
+        self._looked_into: list[entries.Imported] = []  # by the fragment that ran last
         self._classes: dict[str, World] = {}  # with an object of the class, where each method of it starts
         self._thresholds = Thresholds()
         self._met: set[str] = set()  # classes of which some fragment has run
@@ -229,8 +230,7 @@ class _Reader:
         self._thresholds.learn(machine.decisions)
         decisions = tuple(self._thresholds.told(machine.decisions))
         self._known.update({decision.condition: decision for decision in decisions})
-        if entry.is_fragment:
-            self._extend(machine)
+        self._looked_into = entries.imported(machine) if entry.is_fragment else []
         mistakes = frozenset(machine.mistakes)
         return Run(decisions, trace, entry, frozenset(forced), machine.raised, mistakes)
 
@@ -244,6 +244,7 @@ class _Reader:
 
     def _begun(self, entry: entries.Entry, forced: dict[str, bool]) -> Machine:
         """A machine that has run the body, and the constructor that all methods of a class have in common."""
+        self._extend()
         for world in (self._classes.get(entry.cls), self._world):
             if world is not None and not world.conditions & forced.keys():
                 world.restore()
@@ -253,7 +254,7 @@ class _Reader:
                 break
         else:
             world, machine = None, self._after_body(forced)
-            worth = self._left > 1 if self._defines else self._left * machine.ticks >= _WORTH_KEEPING
+            worth = self._defines or self._left * machine.ticks >= _WORTH_KEEPING
             if not forced and self._world is None and worth:
                 self._world = world = _kept(machine)
         if not forced:
@@ -293,20 +294,21 @@ class _Reader:
                 self._classes = {name: world}  # fragments come class by class
         self._met.add(name)
 
-    def _extend(self, machine: Machine) -> None:
+    def _extend(self) -> None:
         """What a fragment was the first to look into is there for all that follow: Python imports it
         before any.
         """
         world = self._world
-        if world is None or machine is not world.machine or self._extended >= _MOST_EXTENSIONS:
+        if world is None or self._extended >= _MOST_EXTENSIONS:
             return
-        imported = entries.imported(machine)
-        if sum(len(statements) for _, _, statements in imported) < world.imported + _WORTH_EXTENDING:
+        if sum(len(statements) for _, _, statements in self._looked_into) < world.imported + _WORTH_EXTENDING:
             return
         self._extended += 1
         world.restore()
+        machine = world.machine
         machine.ticks = 0
         machine.whole_ticks = machine.most_ticks = MOST_TICKS_OF_A_FRAGMENT
+        imported, self._looked_into = self._looked_into, []
         if self._guard(machine, lambda: entries.import_all(machine, imported)):
             self._world = _kept(machine) or world
 

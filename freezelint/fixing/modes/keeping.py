@@ -48,15 +48,18 @@ _Way = Literal["best", "tested", "named"]
 def ways(
     scene: Scene, kept: Kept, applicability: Applicability = "safe", more: Sequence[Edit] = ()
 ) -> Iterator[Mend]:
-    """Every way; `more` are edits that belong to each. Where none has a place, the reason of the last one."""
+    """Every way; `more` are edits that belong to each. Raises NoPlaceError where there is none."""
     reason: NoPlaceError | None = None
+    tried: set[frozenset[Edit]] = set()
     for way in _ways(scene, kept):
         try:
             for title, edits in way:
-                yield Mend(title, (*more, *edits), applicability)
+                if frozenset(edits) not in tried:
+                    tried.add(frozenset(edits))
+                    yield Mend(title, (*more, *edits), applicability)
         except NoPlaceError as error:
             reason = error
-    if reason is not None:
+    if reason is not None and not tried:
         raise reason
 
 
@@ -96,17 +99,18 @@ class _Keeping:
         places = [event.location for event in kept.freezes if event.location is not None]
         if not places:
             return
-        owner = overriding.owner(scene, kept.model, places[0], kept.blocks)
-        if owner is None or any(
-            overriding.owner(scene, kept.model, place, kept.blocks) is None for place in places
-        ):
+        layers = [layer.path for layer in kept.layers]
+        owners = [overriding.owner(scene, kept.model, place, layers) for place in places]
+        owner = owners[0]
+        if owner is None or any(each is None or each.cls is not owner.cls for each in owners):
             return
         own = overriding.self_name(owner)
         always = self.always and owner.method.name == "__init__"
-        names = expressions(owner.script, kept.model, own, owner.path, kept.blocks)
+        parts = [block for block in kept.blocks if inside(block, owner.path) and block != owner.path]
+        names = expressions(owner.script, kept.model, own, owner.path, parts)
         known = all(is_known(owner.script, owner.path, block) for block in kept.blocks)
         more: list[Edit] = []
-        if always and known and 0 < len(names) <= _MOST_LINES:
+        if always and known and len(parts) == len(kept.blocks) and 0 < len(names) <= _MOST_LINES:
             lines = eval_lines(names)
         else:
             path, text = self._around(owner, own)

@@ -124,10 +124,14 @@ def _widened(script: Script, statement: ast.Assign, name: str, widths: tuple[int
 
 
 def _references(script: Script, target: ast.Attribute, name: str) -> Iterator[Edit]:
-    """The new name, wherever the file has the old one."""
+    """The new name, wherever the file has the old one. Raises NoPlaceError where that is another model's,
+    too.
+    """
     old = ast.unparse(target)
     for node in ast.walk(script.tree):
         if isinstance(node, ast.Attribute) and node.attr == target.attr and ast.unparse(node) == old:
+            if isinstance(node.ctx, ast.Store) and node is not target:
+                raise NoPlaceError(f"`{old}` is assigned in several places, maybe of several models")
             yield script.replace(node, name)
 
 

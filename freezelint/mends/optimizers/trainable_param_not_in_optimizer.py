@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from freezelint.evidence import Location, Optimizer
+from freezelint.facts import subjects
 from freezelint.finding import Edit
 from freezelint.fixing.calling import Site, sites
 from freezelint.fixing.freezes import outermost_loop, sets_always, taken, whose
@@ -24,7 +25,8 @@ def mends(scene: Scene) -> Iterator[Mend]:
     """Before the first step the optimizer can be built later; once it has state, a group is added."""
     where = scene.finding.location
     reason: NoPlaceError | None = None
-    for optimizer, built in built_before(scene, where):
+    near = sorted(built_before(scene, where), key=lambda shown: -_kinship(scene, shown[0]))
+    for optimizer, built in near:
         if not _has_stepped(scene, where):
             try:
                 title = f"build {optimizer.class_name} when all that trains is there"
@@ -37,6 +39,21 @@ def mends(scene: Scene) -> Iterator[Mend]:
             reason = error
     if reason is not None:
         raise reason
+
+
+def _kinship(scene: Scene, optimizer: Optimizer) -> int:
+    """How many modules, from the outermost in, the new parameters share with one that the optimizer holds."""
+    held = {parameter for group in optimizer.groups for parameter in group.parameters}
+    around = {part for name in subjects(scene.trace, held) for part in _around(name)}
+    return max(
+        (part.count(".") for name in scene.finding.subjects for part in _around(name) & around), default=0
+    )
+
+
+def _around(name: str) -> set[str]:
+    """The dotted names of the modules around a parameter."""
+    parts = name.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts))}
 
 
 def _has_stepped(scene: Scene, where: Location) -> bool:

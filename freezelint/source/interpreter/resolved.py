@@ -61,8 +61,7 @@ def values(machine: Machine, nodes: Iterable[ast.expr]) -> Iterator[Value]:
 
 def source(machine: Machine, node: ast.expr, *, opposite: bool = False) -> str:
     """An expression as the file has it, on one line; of a test, where asked for, the opposite."""
-    segment = ast.get_source_segment(machine.frame.file.text, node) or ""
-    text = " ".join(segment.split())
+    text = " ".join(_segment(machine.frame.file.lines, node).split())
     if not opposite:
         return text
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
@@ -71,6 +70,17 @@ def source(machine: Machine, node: ast.expr, *, opposite: bool = False) -> str:
         left, right = source(machine, node.left), source(machine, node.comparators[0])
         return f"{left} {_SIGNS[_OPPOSITE[type(node.ops[0])]]} {right}"
     return f"not {text}" if isinstance(node, (ast.Call, ast.Name)) else f"not ({text})"
+
+
+def _segment(lines: list[str], node: ast.expr) -> str:
+    """The text of an expression: `ast.get_source_segment` splits all of the file for it."""
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    if last >= len(lines):
+        return ""
+    encoded = [line.encode("utf-8", "surrogatepass") for line in lines[first : last + 1]]
+    encoded[-1] = encoded[-1][: node.end_col_offset]
+    encoded[0] = encoded[0][node.col_offset :]
+    return b"\n".join(encoded).decode("utf-8", "replace")
 
 
 _SIGNS: dict[type[ast.cmpop], str] = {

@@ -2,7 +2,8 @@
 
 Numbers, strings, lists, tuples, dicts and sets of the script are those of Python, so that methods, slices and
 aliasing work by themselves. What a script would get from torch is imitated by the classes here. Whatever
-nobody can know is `Unknown`. Values compare by identity, as modules and parameters do.
+nobody can know is `Unknown`. Values compare by identity, as modules and parameters do. None is written out with
+what it holds, which may be without end: Python does so for the message of an exception.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Unknown:
         return f"<{self.text}>"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Library:
     """Something of an installed library, by its dotted name: a module, a class or a function."""
 
@@ -87,7 +88,7 @@ class Library:
         return f"<{self.name}>"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Namespace:
     """A module of the checked project."""
 
@@ -97,14 +98,14 @@ class Namespace:
     pending: Pending | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Deferred:
     """An imported name whose module is read when somebody looks at it: most of what is imported never is."""
 
     load: Callable[[Machine], Value]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Pending:
     """Stands for the names of an imported module whose statements nobody has needed so far; `done` are those
     that ran, `missing` names that no `from … import *` of it binds.
@@ -116,7 +117,7 @@ class Pending:
     missing: set[str] = field(default_factory=set)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Function:
     """A function or lambda of the script. `closure` are the scopes around it, innermost first."""
 
@@ -133,7 +134,7 @@ class Function:
     remembered: dict[tuple[Value, ...], Value] | None = None  # results by arguments, where it keeps them
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Method:
     """A function bound to the object it was looked up on."""
 
@@ -141,7 +142,7 @@ class Method:
     owner: Value
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Descriptor:
     """A function in a class body under `property`, `staticmethod` or `classmethod`."""
 
@@ -150,7 +151,7 @@ class Descriptor:
     setter: Value = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Class:
     """A class of the script. `bases` may be classes, `Library` names or unknown."""
 
@@ -194,7 +195,7 @@ class Class:
         return any(not isinstance(cls, (Class, Library)) for cls in self._ancestry)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Super:
     """What `super()` returns: attributes of `owner` behind `cls`."""
 
@@ -202,7 +203,7 @@ class Super:
     owner: Value
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Instance:
     """An object of a class of the script (or of a library class that is subclassed) that is no module."""
 
@@ -211,7 +212,7 @@ class Instance:
     kind: str = ""  # a dotted library name, for objects of libraries that are imitated
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Intrinsic:
     """A function that the reader itself provides: `run(machine, call)`."""
 
@@ -219,7 +220,7 @@ class Intrinsic:
     run: Callable[[Machine, Call], Value]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Native:
     """A method of a plain Python value."""
 
@@ -227,7 +228,7 @@ class Native:
     name: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Call:
     """One call: the arguments, and the expression that makes it."""
 
@@ -251,7 +252,7 @@ class Call:
         return self.args[0] if self.args else None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Items:
     """An iterator. `exhausted` tells the place where it was used up; `of_parameters` that it gives
     parameters.
@@ -267,7 +268,7 @@ class Items:
     more: list[bool] = field(default_factory=list)  # not empty where there may be elements that nobody knows
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Context:
     """A context manager (or decorator) of torch that sets grad mode, or one that does nothing we follow."""
 
@@ -277,7 +278,7 @@ class Context:
     before: list[Value] = field(default_factory=list)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Tensor:
     """Anything computed from tensors. `parents` lead back through the graph as autograd would.
 
@@ -301,7 +302,7 @@ class Tensor:
     trained: bool = False  # an optimizer has stepped with its gradient: its origin is settled
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Parameter(Tensor):
     """An `nn.Parameter`. `dims` has None where a size is unknown; `cause` is the event that last set
     the flag.
@@ -315,7 +316,7 @@ class Parameter(Tensor):
     leaf: bool = True
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class NormSettings:
     """How a normalisation layer is set up; None where an argument is unknown."""
 
@@ -345,7 +346,7 @@ class Ran:
     reached_by_backward: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Module:
     """An `nn.Module`: of torch, of a known architecture, or of a class of the script (`cls`).
 
@@ -421,16 +422,13 @@ class Module:
                 if child is not None:
                     pending.append((f"{path}.{name}" if path else name, child, depth + 1))
 
-    def __repr__(self) -> str:
-        return f"Module({self.class_name})"  # what it holds may be without end
-
     @property
     def is_open(self) -> bool:
         """Whether anything below it is unknown."""
         return any(module.open for _, module in self.walk())
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Optimizer:
     """An optimizer. `groups` are the dicts of `param_groups`, with "params" a list of parameters.
 
@@ -471,7 +469,7 @@ class Optimizer:
         self.held = groups
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Schedule:
     """A learning rate schedule over an optimizer."""
 

@@ -34,13 +34,33 @@ def is_observed(machine: Machine, statement: ast.stmt) -> bool:
     )
 
 
-def _around(tree: ast.Module, statement: ast.stmt) -> Iterator[ast.AST]:
+def _around(tree: ast.Module, statement: ast.stmt) -> Iterator[ast.stmt]:
     """The statements around this one, innermost first, within its function."""
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-    node: ast.AST | None = parents.get(statement)
-    while node is not None and not isinstance(node, _SCOPES):
+    found: list[ast.stmt] = []
+    block = tree.body
+    while not any(node is statement for node in block):
+        holder = next((node for node in block if _holds(node, statement)), None)
+        if holder is None:
+            break
+        found.append(holder)
+        block = list(_inside(holder))
+    for node in reversed(found):
+        if isinstance(node, _SCOPES):
+            return
         yield node
-        node = parents.get(node)
+
+
+def _holds(node: ast.stmt, statement: ast.stmt) -> bool:
+    return node.lineno <= statement.lineno <= (node.end_lineno or node.lineno)
+
+
+def _inside(node: ast.AST) -> Iterator[ast.stmt]:
+    """The statements directly below, handlers and match cases looked through."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield child
+        elif not isinstance(child, ast.expr):
+            yield from _inside(child)
 
 
 def _waits(item: ast.withitem) -> bool:

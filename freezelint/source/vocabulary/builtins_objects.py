@@ -64,6 +64,8 @@ def getattr_(machine: Machine, call: Call) -> Value:
         {"AttributeError", "Exception"} & set(n) for n in machine.frame.handled
     ):
         raise RaisedSignal("AttributeError")
+    if isinstance(owner, Instance) and not attributes.is_open(owner):
+        machine.mistakes.add(f"`{text_of(owner)}.{name}` has no value where it is used")
     return Unknown(f"{text_of(owner)}.{name}")
 
 

@@ -27,6 +27,19 @@ def test_an_attribute_that_is_set_by_name_is_left(tmp_path: Path) -> None:
     assert fixed_script(tmp_path, text, unsafe=True).text == text
 
 
+def test_a_name_that_is_right_for_another_model_is_left(tmp_path: Path) -> None:
+    branches = (
+        "if len(HEAD) < 9:\n    {made}    model.classifier = nn.Linear(512, 4)\n"
+        'else:\n    model = models.densenet121(weights="DEFAULT")\n'
+        "    model.classifier = nn.Linear(1024, 4)\n"
+    ).format(made='model = models.resnet18(weights="DEFAULT")\n')
+    text = HEAD + 'HEAD = "fc"\n' + branches
+    text += f"optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)\n{STEPS}"
+    done = fixed_script(tmp_path, text, unsafe=True)
+    assert done.text == text
+    assert "several models" in done.refused["FRZ408"]
+
+
 def test_a_head_of_another_kind_is_left(tmp_path: Path) -> None:
     text = script("squeezenet1_1", "model.fc = nn.Linear(512, 4)\n", "model.parameters()")
     assert fixed_script(tmp_path, text, unsafe=True).text == text
