@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 
 from freezelint.cli import main
+from freezelint.evidence import Location
+from freezelint.finding import Edit
+from freezelint.fixing.drafts import Drafts
+from freezelint.fixing.fixes import Fixed, write_all
 
 CLEAN = """\
 import torch
@@ -47,7 +51,8 @@ def test_a_clean_file_is_not_touched(capsys: pytest.CaptureFixture[str]) -> None
     path.write_text(CLEAN)
     before = path.stat()
     assert fix("--fix") == 0
-    assert path.stat() == before
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert "Fixed" not in capsys.readouterr().out
 
 
@@ -230,3 +235,115 @@ def test_a_run_proves_the_fix_as_well(capsys: pytest.CaptureFixture[str]) -> Non
 def test_what_only_a_run_shows_is_fixed_from_its_lines() -> None:
     assert fix("--fix", "--run", "--no-source") == 0
     assert Path("train.py").read_text() == CLEAN
+
+
+HELPERS = """\
+import torch
+
+
+def freeze(model):
+    model[0].requires_grad = False
+
+
+def build(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1)
+"""
+USER = """\
+import torch
+from torch import nn
+
+from helpers import build, freeze
+
+model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+freeze(model)
+optimizer = build(model)
+for _ in range(2):
+    model(torch.randn(16, 4)).sum().backward()
+    optimizer.step()
+"""
+# Nothing trains yet when the optimizer is built: it must get all parameters.
+LATE = USER.replace("freeze(model)", "model.requires_grad_(False)").replace(
+    "(model)\nfor", "(model)\nmodel.requires_grad_(True)\nfor"
+)
+
+
+def fix_here(*options: str) -> int:
+    return main(["check", "--no-cache", "--isolated", "--fix", *options])
+
+
+def test_what_two_scripts_share_is_fixed_for_both() -> None:
+    for name, text in {"helpers.py": HELPERS, "one.py": USER, "two.py": USER}.items():
+        Path(name).write_text(text)
+    assert fix_here(".") == 0
+    assert Path("one.py").read_text() == Path("two.py").read_text() == USER
+    assert "requires_grad_(False)" in Path("helpers.py").read_text()
+
+
+def test_a_fix_that_breaks_another_script_is_withdrawn(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in {"helpers.py": HELPERS, "one.py": USER, "two.py": LATE}.items():
+        Path(name).write_text(text)
+    assert fix_here(".") == 1
+    assert Path("helpers.py").read_text() == HELPERS
+    assert "two.py would not run to its end" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_is_excluded_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("helpers.py").write_text(HELPERS)
+    Path("one.py").write_text(USER)
+    assert fix_here(".", "--exclude", "helpers.py") == 1
+    assert Path("helpers.py").read_text() == HELPERS
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not fixed: helpers.py is none of the files that may be changed" in told
+    assert fix_here(".", "helpers.py", "--exclude", "helpers.py") == 0, "what is named is meant"
+
+
+def test_standard_input_changes_no_file(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    Path("helpers.py").write_text(HELPERS)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(USER.encode())))
+    assert fix_here("-", "--stdin-filename", "one.py") == 1
+    assert Path("helpers.py").read_text() == HELPERS
+    assert capsysbinary.readouterr().out.decode() == USER
+
+
+def test_who_writes_meanwhile_wins() -> None:
+    """Between the proof and the writing somebody saves the file: the fix was made for another text."""
+    path = Path("train.py")
+    path.write_text(BUGGY)
+    drafts = Drafts()
+    changed = drafts.with_edits([Edit(Location("train.py", 1, 1, 1, 1), "# fixed\n")])
+    path.write_text(BUGGY + "# saved\n")
+    (refused,) = write_all(Fixed(changed))
+    assert refused == ("train.py", "it has been changed meanwhile; run freezelint again")
+    assert path.read_text() == BUGGY + "# saved\n"
+
+
+def test_an_error_is_fixed_before_a_warning_that_follows_from_it() -> None:
+    """The spent iterator leaves the optimizer without most parameters, as if nobody meant to train them."""
+    text = CLEAN.replace(
+        "model[0].requires_grad_(False)\n", "weights = model.parameters()\nprint(len([*weights]))\n"
+    )
+    text = text.replace(
+        "[p for p in model.parameters() if p.requires_grad]", "[*weights] or [model[2].weight]"
+    )
+    assert fix("--fix", text=text) == 0
+    assert Path("train.py").read_text() == text.replace("= model.parameters()", "= list(model.parameters())")
+
+
+def test_a_cell_whose_last_lines_move_ends_where_its_text_does() -> None:
+    head, rest = CLEAN.replace("model[0].requires_grad_(False)\n", "").split("optimizer = ")
+    optimizer, loop = rest.split("\n", 1)
+    cells = [f"{head}\noptimizer = {optimizer}", "model[2] = nn.Linear(8, 3)", loop]
+    document: dict[str, Any] = {
+        "cells": [
+            {"cell_type": "code", "metadata": {}, "outputs": [], "source": cell.splitlines(keepends=True)}
+            for cell in cells
+        ],
+        "metadata": {},
+    }
+    path = Path("book.ipynb")
+    path.write_text(json.dumps(document))
+    fix_here("book.ipynb")
+    done = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
+    assert done == [head.rstrip("\n"), f"{cells[1]}\noptimizer = {optimizer}", loop]

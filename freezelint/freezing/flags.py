@@ -76,8 +76,8 @@ def freeze_except_last(model: nn.Module, count: int, sample: Any = None) -> Chan
     if not 1 <= count <= len(every):
         names = ", ".join(f"`{block.name}`" for block in every)
         raise ValueError(
-            f"count must lie between 1 and {len(every)}, and is {count}: the blocks of "
-            f"{type(model).__name__}, from input to output, are {names}"
+            f"{type(model).__name__} has {len(every)} blocks, from input to output: {names}; count must lie "
+            f"between 1 and {len(every)}, and is {count}"
         )
     selection = Selection()
     for block in every[-count:]:

@@ -241,7 +241,7 @@ def _blocks_of(model: nn.Module, sample: Any) -> list[Block]:
 def _refuse_optimizer(optimizer: Optimizer, closed: Iterable[Block], held: set[int]) -> None:
     """Raise `ValueError` for an optimizer that would not train a block that is added to it."""
     if isinstance(optimizer, LBFGS):
-        raise ValueError("LBFGS has one group and one state for all: use another optimizer, or one per stage")
+        raise ValueError("LBFGS keeps one state for all its parameters together: use another optimizer")
     if type(optimizer).__name__ != "Muon":
         return
     for block in closed:

@@ -57,7 +57,10 @@ def run(model: nn.Module, batch: Any) -> Any:
 def _watching(model: nn.Module, pooled: dict[nn.Module, Pooled], by_batch: bool) -> Iterator[None]:
     flags = [(module, module.training) for module in model.modules()]
     kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    hooks = [norm.register_forward_pre_hook(_collect(statistics)) for norm, statistics in pooled.items()]
+    hooks = [
+        norm.register_forward_pre_hook(_collect(statistics), with_kwargs=True)
+        for norm, statistics in pooled.items()
+    ]
     set_mode(model, False)
     for norm in pooled:
         norm.training = by_batch
@@ -74,10 +77,11 @@ def _watching(model: nn.Module, pooled: dict[nn.Module, Pooled], by_batch: bool)
                 buffer.copy_(before)
 
 
-def _collect(statistics: Pooled) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-    def hook(norm: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs and isinstance(inputs[0], Tensor):
-            statistics.add(inputs[0], norm.get_buffer("running_mean").numel())
+def _collect(statistics: Pooled) -> Callable[..., None]:
+    def hook(norm: nn.Module, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        values = next(iter((*inputs, *keywords.values())), None)
+        if isinstance(values, Tensor):
+            statistics.add(values, norm.get_buffer("running_mean").numel())
 
     return hook
 

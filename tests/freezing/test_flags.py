@@ -271,3 +271,31 @@ def test_the_audit_finds_nothing(last: int) -> None:
         nn.functional.cross_entropy(model(torch.randn(4, 3, 32, 32)), torch.randint(0, 2, (4,))).backward()
 
     freezelint.audit(model, optimizer, step).raise_for_findings()
+
+
+def test_lazy_layers_are_frozen_before_they_have_a_shape() -> None:
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
+    freezing.freeze_all_but(model, "3")
+    model.train()
+    loss_of(model).backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["3.weight", "3.bias"]
+    assert not model[1].training
+    assert int(model[1].num_batches_tracked) == 0
+
+
+@pytest.mark.parametrize("count", [-1, 0, 7])
+def test_a_count_of_blocks_that_there_are_not_is_told(count: int) -> None:
+    model = small_resnet()
+    with pytest.raises(ValueError, match=f"count must lie between 1 and 6, and is {count}"):
+        freezing.freeze_except_last(model, count)
+    assert all(flags(model).values())
+
+
+def test_a_parallel_model_is_refused_inside_a_compiled_one_too(tmp_path: Path) -> None:
+    torch.distributed.init_process_group("gloo", f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        model = torch.compile(nn.parallel.DistributedDataParallel(Net()), backend="eager")
+        with pytest.raises(ValueError, match="DistributedDataParallel"):
+            freezing.freeze(model, "stage.0")
+    finally:
+        torch.distributed.destroy_process_group()

@@ -297,3 +297,84 @@ def test_gpt2_opens_its_embeddings_last() -> None:
     assert GradualUnfreezing(model, adamw(model, "score")).stages == (
         "transformer.h.1", "transformer.h.0", "transformer.wte",
     )  # fmt: skip
+
+
+SCHEDULES: list[Callable[[torch.optim.Optimizer], Any]] = [
+    lambda optimizer: freezing.warmup_cosine(optimizer, 6, 2),
+    lambda optimizer: freezing.warmup_linear(optimizer, 6, 0),
+    lambda optimizer: freezing.warmup_linear(optimizer, 6, 1),
+    lambda optimizer: freezing.slanted_triangular(optimizer, 6, rising=0.5),
+    lambda optimizer: torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (step + 1)),
+    lambda optimizer: torch.optim.lr_scheduler.SequentialLR(
+        optimizer,
+        [
+            torch.optim.lr_scheduler.LinearLR(optimizer, total_iters=2),
+            torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 4),
+        ],
+        [2],
+    ),
+]
+
+
+@pytest.mark.parametrize("make", SCHEDULES)
+@pytest.mark.parametrize("saved_at", range(6))
+def test_a_state_in_memory_resumes_at_every_step(
+    make: Callable[[torch.optim.Optimizer], Any], saved_at: int
+) -> None:
+    def begun() -> tuple[nn.Module, torch.optim.Optimizer, Any, GradualUnfreezing]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4), nn.Linear(4, 2))
+        optimizer = torch.optim.AdamW(model[3].parameters(), lr=0.1)
+        schedule = make(optimizer)
+        return model, optimizer, schedule, GradualUnfreezing(model, optimizer, schedule=schedule)
+
+    def go_on(run: Any, steps: range) -> None:
+        model, optimizer, schedule, unfreezing = run
+        for step in steps:
+            unfreezing.begin_epoch(step // 2)
+            model.train()
+            model(batches[step]).square().sum().backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+
+    torch.manual_seed(1)
+    batches = [torch.randn(8, 4) for _ in range(6)]
+    whole = begun()
+    go_on(whole, range(saved_at))
+    model, optimizer, schedule, unfreezing = whole
+    weights, moments = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    stage, position = unfreezing.state_dict(), schedule.state_dict()
+    go_on(whole, range(saved_at, 6))
+
+    resumed = begun()
+    resumed[0].load_state_dict(weights)
+    resumed[3].load_state_dict(stage)
+    resumed[1].load_state_dict(moments)
+    resumed[2].load_state_dict(position)
+    go_on(resumed, range(saved_at, 6))
+    assert [g["lr"] for g in resumed[1].param_groups] == [g["lr"] for g in optimizer.param_groups]
+    for name, value in model.state_dict().items():
+        assert torch.equal(resumed[0].state_dict()[name], value), name
+
+
+def test_an_optimizer_that_would_not_train_what_is_added_is_refused() -> None:
+    model = Net()
+    with pytest.raises(ValueError, match="LBFGS keeps one state for all its parameters"):
+        GradualUnfreezing(model, torch.optim.LBFGS(model.head.parameters()))
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_warm_up_is_restarted_through_the_wrapper_of_accelerate() -> None:
+    from accelerate.scheduler import AcceleratedScheduler
+
+    model = Net()
+    optimizer = torch.optim.SGD(model.head.parameters(), lr=1.0)
+    schedule = AcceleratedScheduler(freezing.warmup_linear(optimizer, 100, 10), [], step_with_optimizer=False)
+    unfreezing = GradualUnfreezing(model, optimizer, schedule=schedule)
+    for _ in range(20):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] > 0.8
+    unfreezing.advance()
+    assert optimizer.param_groups[0]["lr"] < 0.1

@@ -110,3 +110,30 @@ def test_the_audit_finds_nothing() -> None:
         loss_of(model).backward()
 
     freezelint.audit(model, optimizer, step, select=["ALL"]).raise_for_findings()
+
+
+def test_what_is_frozen_within_a_train_mode_stays_frozen_after_it() -> None:
+    model = Net()
+    with freezing.train_mode(model):
+        freezing.freeze(model, "stage.0")
+    assert in_eval(model) == ["stage.0.bn"]
+    with freezing.train_mode(model):
+        freezing.unfreeze(model, "stage.0")
+    assert in_eval(model) == []
+
+
+def test_what_is_frozen_while_a_mode_is_kept_stays_frozen_after_it() -> None:
+    model = Net()
+    with freezing.keep_frozen_in_eval(model):
+        freezing.freeze(model, "stage.0")
+    assert in_eval(model) == ["stage.0.bn"]
+
+
+def test_a_mode_that_is_kept_for_a_while_leaves_one_that_is_kept_for_good() -> None:
+    model = Net()
+    freezing.freeze(model, "stage.0")
+    freezing.keep_frozen_in_eval(model)
+    with freezing.keep_frozen_in_eval(model):
+        pass
+    model.train()
+    assert in_eval(model) == STAGE_0

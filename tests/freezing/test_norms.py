@@ -236,3 +236,26 @@ def test_the_audit_finds_nothing(strategy: Callable[[nn.Module], object]) -> Non
         loss_of(model).backward()
 
     freezelint.audit(model, optimizer, step).raise_for_findings()
+
+
+def test_calibrate_takes_inputs_that_are_passed_by_name() -> None:
+    class ByName(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(2)
+
+        def forward(self, values: Tensor) -> Tensor:
+            result: Tensor = self.norm(input=values)
+            return result
+
+    model = ByName()
+    assert norms.calibrate(model, [torch.full((4, 2), 5.0)]) == 1
+    assert torch.equal(model.norm.running_mean, torch.full((2,), 5.0))
+
+
+def test_calibrate_refuses_inputs_that_are_not_finite() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(2))
+    before = kept(model)
+    with pytest.raises(ValueError, match="what reaches `0` is not finite"):
+        norms.calibrate(model, [torch.randn(4, 2), torch.full((4, 2), torch.nan)])
+    assert same(model, before)

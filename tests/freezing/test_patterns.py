@@ -89,3 +89,15 @@ def test_names_are_those_of_the_model_inside_its_wrappers() -> None:
     assert [n for n, p in model.named_parameters() if not p.requires_grad] == [
         f"stage.0.{own}" for own in ("conv.weight", "conv.bias", "bn.weight", "bn.bias")
     ]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("pattern", ["stage[!x]0", "stage[+-9]0", "stage.[[]", "stage.[a||b]", "stage.[&&]"])
+def test_brackets_take_letters_of_one_component(pattern: str) -> None:
+    with pytest.raises(freezing.NoMatchError):
+        select(Net(), [pattern])
+
+
+def test_a_range_that_makes_no_sense_is_told() -> None:
+    with pytest.raises(ValueError, match=r"`stage\.\[9-0\]` is no pattern: bad character range 9-0$"):
+        select(Net(), ["stage.[9-0]"])

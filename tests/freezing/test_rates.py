@@ -197,3 +197,9 @@ def test_the_audit_finds_nothing(build: Any, loss: Any, by: Any) -> None:
         loss(model).backward()
 
     freezelint.audit(model, optimizer, step).raise_for_findings()
+
+
+def test_lazy_parameters_are_told_before_weight_decay_takes_them_for_vectors() -> None:
+    model = nn.Sequential(nn.LazyLinear(3), nn.LazyLinear(2))
+    with pytest.raises(ValueError, match=r"`0\.weight` is lazy and has no shape yet: run one batch"):
+        freezing.layerwise_groups(model, lr=0.1, decay=0.5, decay_norms_and_biases=False)

@@ -162,3 +162,19 @@ def test_a_rate_in_a_tensor_stays_one() -> None:
 def test_numbers_out_of_range_raise(build: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(optimizer_of(1.0))
+
+
+def test_a_state_in_memory_is_not_changed_by_groups_that_come_later() -> None:
+    optimizer = optimizer_of(0.1)
+    schedule = freezing.warmup_linear(optimizer, 10)
+    state = schedule.state_dict()
+    optimizer.add_param_group({"params": [nn.Parameter(torch.zeros(1))], "lr": 0.01})
+    schedule.restart()
+    assert state["base_lrs"] == [0.1]
+
+    resumed_optimizer = optimizer_of(0.1)
+    resumed = freezing.warmup_linear(resumed_optimizer, 10)
+    resumed.load_state_dict(state)
+    resumed_optimizer.add_param_group({"params": [nn.Parameter(torch.zeros(1))], "lr": 0.01})
+    resumed.step()
+    assert state["base_lrs"] == [0.1]

@@ -219,3 +219,35 @@ def test_layers_are_single_and_have_their_norm_layers() -> None:
     assert [layer.modules for layer in layers(Net(2))] == [
         ("stage.0.conv", "stage.0.bn"), ("stage.1.conv", "stage.1.bn"), ("head",),
     ]  # fmt: skip
+
+
+def test_a_sample_leaves_no_trace_in_the_model() -> None:
+    class Remembers(nn.Module):
+        """Counts its calls, and keeps a mask and positions for the next one."""
+
+        def __init__(self, needs_values: bool) -> None:
+            super().__init__()
+            self.needs_values = needs_values
+            self.inner = nn.Linear(4, 4)
+            self.head = nn.Linear(4, 2)
+            self.mask: Tensor | None = None
+            self.positions: dict[int, Tensor] = {}
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, values: Tensor) -> Tensor:
+            self.calls += 1
+            if self.needs_values:
+                float(values.sum())
+            if self.mask is None:
+                self.mask = torch.ones(4, device=values.device)
+            self.positions.setdefault(len(values), torch.zeros(4, device=values.device))
+            result: Tensor = self.head(self.inner(values) * self.mask + self.positions[len(values)])
+            return result
+
+    for needs_values in (False, True):
+        model = Remembers(needs_values)
+        assert names(model, torch.randn(2, 4)) == ["inner", "head"]
+        assert model.mask is None
+        assert model.positions == {}
+        assert float(model.calls) == 0
+        model(torch.randn(2, 4))

@@ -25,6 +25,7 @@ class ModeCall:
     statement: ast.stmt
     receiver: str
     event: Event
+    loop: ast.For | None = None  # that does nothing else, with the receiver as its variable
 
     @property
     def is_alone(self) -> bool:
@@ -56,7 +57,10 @@ def mode_call(scene: Scene, event: Event) -> ModeCall:
     if isinstance(statement, ast.Return):
         raise NoPlaceError(f"line {location.line} returns what it sets the mode of")
     receiver = _receiver(script, call, statement)
-    return ModeCall(script, call, _with_its_line(script, statement), receiver, event)
+    loop = script.parent(statement)
+    alone = isinstance(loop, ast.For) and loop.body == [statement] and receiver in names_in(loop.target)
+    behind = loop if alone and isinstance(loop, ast.For) else None
+    return ModeCall(script, call, _with_its_line(script, statement), receiver, event, behind)
 
 
 def is_plain(node: ast.expr) -> bool:

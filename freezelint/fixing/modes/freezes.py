@@ -110,7 +110,7 @@ def _is_the_main_guard(test: ast.If | ast.Match) -> bool:
 
 
 def _is_part_of_a_loop(script: Script, test: ast.If | ast.Match) -> bool:
-    """Whether it asks about what a loop over modules or parameters goes over: which of them are chosen."""
+    """Whether it chooses among what a loop over modules or parameters goes over, and by nothing else."""
     asked = names_in(test.test if isinstance(test, ast.If) else test.subject)
     for outer in script.parents(test):
         if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -122,8 +122,22 @@ def _is_part_of_a_loop(script: Script, test: ast.If | ast.Match) -> bool:
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             }
             if asked & bound:
-                return True
+                return all(_is_constant(script, name) for name in asked - bound)
     return False
+
+
+def _is_constant(script: Script, name: str) -> bool:
+    """Whether a name always means the same: a builtin, or what is assigned once, from constants."""
+    values = [
+        node.value
+        for node in ast.walk(script.tree)
+        if isinstance(node, ast.Assign) and any(name in names_in(target) for target in node.targets)
+    ]
+    if not values:
+        arguments = {node.arg for node in ast.walk(script.tree) if isinstance(node, ast.arg)}
+        return name not in arguments
+    plain = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Load)
+    return len(values) == 1 and all(isinstance(node, plain) for node in ast.walk(values[0]))
 
 
 def _is_fixed(loop: _Loop) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from freezelint.evidence import Model
@@ -58,7 +58,7 @@ def ways(
                     tried.add(frozenset(edits))
                     yield Mend(title, (*more, *edits), applicability)
         except NoPlaceError as error:
-            reason = error
+            reason = reason or error
     if reason is not None and not tried:
         raise reason
 
@@ -137,7 +137,7 @@ class _Keeping:
         """Lines after each call of `train()`, and after the freeze where none comes before the first step."""
         kept = self.kept
         calls = [mode_call(self.scene, cause) for cause in kept.causes if cause is not None]
-        placed = [self._placed(call, way) for call in calls]
+        placed = self._each_once([self._placed(call, way) for call in calls])
         edits = list(placing.edits(placed))
         if None in kept.causes:
             edits += after_freezing.edits(self.scene, kept, always=way == "best" and self.always)
@@ -165,6 +165,10 @@ class _Keeping:
                 raise NoPlaceError("the frozen blocks cannot be named in a few lines")
             return Placed(call, tuple(eval_lines(names)))
         own = way == "best" and self.always and self._is_own(call)
+        given = [self._as_frozen(call, block) for block in self.kept.blocks] if own and call.loop else []
+        if call.loop is not None and given and all(given):
+            behind = replace(call, statement=call.loop)
+            return Placed(behind, tuple(eval_lines([name for name in given if name])))
         if own:
             if part.blocks == (outer,) and self._has_one_receiver(call):
                 if call.is_alone and not self._is_wrapped(call):
@@ -175,6 +179,17 @@ class _Keeping:
                 return Placed(call, tuple(eval_lines(names)))
         loop = norm_loop(call.script, model, part.layers, outer, always=own and self._has_one_receiver(call))
         return Placed(call, loop=loop)
+
+    def _each_once(self, placed: list[Placed]) -> list[Placed]:
+        """Where several calls in a file would be followed by several lines each, the loop stands for them: it
+        becomes a function.
+        """
+        several = [each for each in placed if len(each.lines) > 1]
+        again = {each.call.script.path for each in several[1:] if each.call.script is several[0].call.script}
+        return [
+            self._placed(each.call, "tested") if each in several and each.call.script.path in again else each
+            for each in placed
+        ]
 
     def _names(self, call: ModeCall, outer: str, blocks: Sequence[str]) -> list[str]:
         """What the file calls these blocks where the mode is set; empty where it has no words for one."""

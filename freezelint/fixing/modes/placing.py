@@ -112,7 +112,8 @@ def _definition(script: Script, first_use: ast.stmt, name: str, loop: NormLoop) 
         if node.lineno < top.lineno and script.location(node).cell == cell and _is_head(node)
     ]
     if before:
-        return script.after(before[-1], ["", "", *lines, ""])
+        behind = isinstance(before[-1], ast.Import | ast.ImportFrom)
+        return script.after(before[-1], ["", "", *lines, *([""] if behind else [])])
     return script.before(top, [*lines, "", ""])
 
 

@@ -127,7 +127,8 @@ class Project:
         self.notes: dict[str, Any] = {}  # what the runs over the entry work out about sources, once for all
         self.surroundings: dict[tuple[str, int], Any] = {}
         self._asked: dict[tuple[str, str, int], Asked] = {}
-        self._found: dict[tuple[str, str, int], Path | None] = {}
+        # Kept as long as the reading lasts, in which a package of many modules is searched for every name.
+        self._found: dict[tuple[str, str, int], SourceFile | None] = {}
         self._entry = entry
         self._directory = entry.place.absolute().parent if entry.place is not None else None
         here = Path.cwd()
@@ -158,10 +159,10 @@ class Project:
         if key not in self._found:
             path = self.locate(importing.place, module, level)
             self._asked[key] = Asked(*key, None if path is None else shown_path(path))
-            self._found[key] = path
-        path = self._found[key]
-        if path is None:
-            return None
+            self._found[key] = None if path is None else self._source(path)
+        return self._found[key]
+
+    def _source(self, path: Path) -> SourceFile | None:
         if self._entry.place is not None and path == self._entry.place.absolute():
             return self._entry
         if path.name == _PACKAGE and _PACKAGE not in self.sources.names(str(path.parent)):

@@ -215,10 +215,6 @@ def _given_out(machine: Machine, module: Namespace, name: str, met: frozenset[in
 _STAR = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
 
 
-# What an import of all names looks like.
-_STAR = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+\*", re.MULTILINE)
-
-
 def _defining(name: str, *, exported: bool) -> str:
     """What a module that gives out a name must say."""
     if exported:

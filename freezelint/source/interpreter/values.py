@@ -2,8 +2,8 @@
 
 Numbers, strings, lists, tuples, dicts and sets of the script are those of Python, so that methods, slices and
 aliasing work by themselves. What a script would get from torch is imitated by the classes here. Whatever
-nobody can know is `Unknown`. Values compare by identity, as modules and parameters do. None is written out with
-what it holds, which may be without end: Python does so for the message of an exception.
+nobody can know is `Unknown`. Values compare by identity, as modules and parameters do. None is written out
+with what it holds, which may be without end: Python does so for the message of an exception.
 """
 
 from __future__ import annotations

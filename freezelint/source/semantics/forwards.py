@@ -275,6 +275,9 @@ def _note(machine: Machine, ran: Ran, first: bool, received: list[bool | None], 
 def _end(
     machine: Machine, module: Module, call: tuple[Ran, bool], arguments: list[Value], output: Value
 ) -> None:
+    if len(arguments) == 1 and isinstance(arguments[0], Tensor) and isinstance(output, Tensor):
+        _end_of_one(machine, module, call, arguments[0], output)
+        return
     inputs = list(tensors_in(arguments))
     given = {id(tensor) for tensor in inputs}
     results = list(tensors_in([output]))
@@ -286,6 +289,18 @@ def _end(
     flags = [tensor.requires_grad for tensor in inputs] + ([None] if _has_unknown(arguments) else [])
     out = any_of(tensor.requires_grad for tensor in results)
     _note(machine, *call, flags, None if isinstance(output, Unknown) and not out else out)
+
+
+def _end_of_one(
+    machine: Machine, module: Module, call: tuple[Ran, bool], given: Tensor, output: Tensor
+) -> None:
+    """The same for one tensor that goes in and one that comes out, as nearly always."""
+    if output is not given:
+        if not isinstance(output, Parameter):
+            output.module = module
+        if _flows(machine):
+            call[0].outputs.append(output)
+    _note(machine, *call, [given.requires_grad], output.requires_grad)
 
 
 def _has_unknown(arguments: Iterable[Value]) -> bool:

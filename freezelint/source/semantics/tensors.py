@@ -4,7 +4,7 @@ backward.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from freezelint.source.interpreter.signals import RaisedSignal
@@ -106,16 +106,19 @@ def leaves(tensor: Tensor) -> list[Tensor]:
     return [one for one in ends if isinstance(one, Parameter) or one.requires_grad is not False]
 
 
-def graph(tensor: Tensor) -> Iterator[Tensor]:
+def graph(tensor: Tensor) -> list[Tensor]:
     """The tensor and all that are behind it in the graph, each once."""
     seen: set[int] = set()
+    found: list[Tensor] = []
     pending = [tensor]
     while pending:
         current = pending.pop()
-        if id(current) not in seen:
-            seen.add(id(current))
-            yield current
-            pending.extend(current.parents)
+        identity = id(current)
+        if identity not in seen:
+            seen.add(identity)
+            found.append(current)
+            pending += current.parents
+    return found
 
 
 def backward(machine: Machine, loss: Value) -> None:

@@ -80,8 +80,8 @@ def train(machine: Machine, call: Call) -> Value:
     _tell(machine, callbacks, "on_train_begin", owner, model)
     for _ in training.epochs(machine):
         _tell(machine, callbacks, "on_epoch_begin", owner, model)
-        training.into_train(machine, model, "transformers")
         _tell(machine, callbacks, "on_step_begin", owner, model)
+        training.into_train(machine, model, "transformers")  # so that a callback's `eval()` is undone
         training.one_step(machine, [optimizer], lambda: _loss(machine, owner, model))
         _tell(machine, callbacks, "on_epoch_end", owner, model)
     return Unknown("train()")

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.transfer [--seeds 5] [--only FRZ101]
 
 Every script is a process of its own and does what a user's would. Memory is what autograd keeps for the
-backward of one step, with gradients and the optimizer's state. A machine that does other things makes step
-times doubtful; all else is a matter of seeds.
+backward of one step, with gradients and the optimizer's state; times are those of the processor, on one
+thread.
 """
 
 from __future__ import annotations

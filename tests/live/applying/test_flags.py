@@ -179,3 +179,13 @@ def test_a_wrapped_model_keeps_its_flags(tmp_path: Path) -> None:
         assert all(p.requires_grad for p in model.parameters())
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_what_may_have_replaced_what_the_optimizer_holds_is_not_frozen() -> None:
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.head = nn.Linear(8, 2)  # before the audit, which cannot know what was there
+    report = audit(model, optimizer, apply=True)
+    assert codes(report) == ["FRZ301"]
+    assert "an optimizer holds 2 parameters of no model that was seen" in report.applied[0].refused[0]
+    assert model.head.weight.requires_grad

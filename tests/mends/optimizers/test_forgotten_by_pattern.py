@@ -28,3 +28,12 @@ def test_all_that_is_trainable_is_trained(tmp_path: Path, built: str, fixed: str
     assert fixed_script(tmp_path, text).text == text, "whether it was forgotten is for the author to say"
     done = fixed_script(tmp_path, text, unsafe=True)
     assert done.text == script(f"{OPEN}optimizer = torch.optim.{fixed}")
+
+
+def test_what_a_helper_opens_is_called_as_its_caller_calls_it(tmp_path: Path) -> None:
+    helper = "def thaw(net):\n    net[0][0].requires_grad_(True)\n\n\n"
+    opened = f"{helper}model.requires_grad_(False)\nmodel[1].requires_grad_(True)\nthaw(model)\n"
+    groups = 'groups = [\n    {"params": model[1].parameters()},  # head\n]\n'
+    before = f"{groups}optimizer = torch.optim.SGD(groups, lr=0.1)"
+    after = before.replace("# head\n", '# head\n    {"params": model[0][0].parameters()},\n')
+    assert fixed_script(tmp_path, script(opened + before), unsafe=True).text == script(opened + after)

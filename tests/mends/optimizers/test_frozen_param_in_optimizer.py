@@ -40,8 +40,53 @@ def test_a_freeze_that_the_script_takes_back_is_left_alone(tmp_path: Path) -> No
             "if p.requires_grad])",
         ),
         (
+            "torch.optim.Adam(p for p in model.parameters())",
+            "torch.optim.Adam([p for p in model.parameters() if p.requires_grad])",
+        ),
+        (
+            'torch.optim.Adam([w for n, w in model.named_parameters() if "x" not in n])',
+            'torch.optim.Adam([w for n, w in model.named_parameters() if "x" not in n and w.requires_grad])',
+        ),
+        (
+            'torch.optim.Adam([w for n, w in model.named_parameters() if "0" in n or "1" in n])',
+            'torch.optim.Adam([w for n, w in model.named_parameters() if "0" in n or "1" in n '
+            "if w.requires_grad])",
+        ),
+        (
+            "torch.optim.Adam(list(model.parameters()))",
+            "torch.optim.Adam([p for p in model.parameters() if p.requires_grad])",
+        ),
+        (
+            "torch.optim.Adam(model.named_parameters())",
+            "torch.optim.Adam([(name, p) for name, p in model.named_parameters() if p.requires_grad])",
+        ),
+        (
+            "torch.optim.Adam(model.parameters() if model else head.parameters())",
+            "torch.optim.Adam([p for p in (model.parameters() if model else head.parameters()) "
+            "if p.requires_grad])",
+        ),
+        (
+            "torch.optim.Adam(weights := list(model.parameters()))",
+            "torch.optim.Adam(weights := [p for p in model.parameters() if p.requires_grad])",
+        ),
+        (
             'torch.optim.SGD([{"params": body.parameters()}, {"params": head.parameters()}], lr=0.1)',
             'torch.optim.SGD([{"params": head.parameters()}], lr=0.1)',
+        ),
+        (
+            'torch.optim.SGD([{"params": head.parameters()}, {"params": body[0].weight}, '
+            '{"params": body[0].bias}], lr=0.1)',
+            'torch.optim.SGD([{"params": head.parameters()}], lr=0.1)',
+        ),
+        (
+            'torch.optim.SGD([{"params": part.parameters()} for part in model], lr=0.1)',
+            'torch.optim.SGD([{"params": [p for p in part.parameters() if p.requires_grad]} '
+            "for part in model], lr=0.1)",
+        ),
+        (
+            "torch.optim.SGD([dict(params=part.parameters()) for part in model], lr=0.1)",
+            "torch.optim.SGD([dict(params=[p for p in part.parameters() if p.requires_grad]) "
+            "for part in model], lr=0.1)",
         ),
         (
             'torch.optim.SGD([{"params": head.parameters()}, {"params": body.parameters()}], lr=0.1)',
@@ -69,6 +114,51 @@ def test_a_group_whose_number_is_used_stays(tmp_path: Path) -> None:
     )
     fixed = text.replace("body.parameters()}", "[p for p in body.parameters() if p.requires_grad]}")
     assert fixed_script(tmp_path, text).text == fixed
+
+
+@pytest.mark.parametrize(
+    ("setup", "reason"),
+    [
+        ("given = (model.parameters(), 0.1)\noptimizer = torch.optim.SGD(*given)", "unpacked"),
+        (
+            'optimizer = torch.optim.SGD([{"params": [p]} for p in model.parameters()], lr=0.1)',
+            "one parameter each",
+        ),
+    ],
+)
+def test_what_cannot_be_said_well_is_left_to_the_author(tmp_path: Path, setup: str, reason: str) -> None:
+    text = script(FREEZE + setup)
+    done = fixed_script(tmp_path, text)
+    assert done.text == text
+    assert reason in done.refused["FRZ201"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        'groups = []\nfor part in model:\n    groups.append({"params": part.parameters()})\n',
+        'groups = []\nfor part in model:\n    groups += [{"params": part.parameters()}]\n',
+        'def groups_of(net):\n    return [{"params": part.parameters()} for part in net]\n\n\n'
+        "groups = groups_of(model)\n",
+        "def learner(groups):\n    return torch.optim.SGD(groups, lr=0.1)\n\n\n"
+        'optimizer = learner([{"params": part.parameters()} for part in model])\n',
+    ],
+)
+def test_groups_are_chosen_where_they_are_made(tmp_path: Path, made: str) -> None:
+    built = "" if "learner" in made else "optimizer = torch.optim.SGD(groups, lr=0.1)"
+    done = fixed_script(tmp_path, script(f"{FREEZE}{made}{built}"))
+    chosen = made.replace("part.parameters()", "[p for p in part.parameters() if p.requires_grad]")
+    assert done.text == script(f"{FREEZE}{chosen}{built}")
+    assert done.applied == ("FRZ201",)
+
+
+def test_an_optimizer_of_groups_is_built_after_two_freezes(tmp_path: Path) -> None:
+    optimizer = (
+        'optimizer = torch.optim.SGD([{"params": body.parameters()}, {"params": head.parameters()}], lr=1)\n'
+    )
+    freezes = "body[0].weight.requires_grad_(False)\nbody[0].bias.requires_grad_(False)\n"
+    fixed = optimizer.replace('{"params": body.parameters()}, ', "")
+    assert fixed_script(tmp_path, script(f"{optimizer}{freezes}")).text == script(f"{freezes}{fixed}")
 
 
 def test_an_optimizer_that_is_older_than_the_freeze_is_built_after_it(tmp_path: Path) -> None:

@@ -36,3 +36,21 @@ def test_the_freeze_drops_the_gradient(tmp_path: Path, freeze: str, dropped: str
     done = fixed_script(tmp_path, zeroed(head + freeze))
     assert done.applied[0] == "FRZ202"
     assert zeroed(head + freeze + dropped).partition("optimizer.zero_grad")[0] in done.text
+
+
+@pytest.mark.parametrize(
+    ("freeze", "dropped"),
+    [
+        (
+            "for weight in body.parameters():\n    weight.requires_grad = epoch < 2",
+            "\n    if not weight.requires_grad:\n        weight.grad = None",
+        ),
+        (
+            "body.requires_grad_(epoch < 2)",
+            "\nif not epoch < 2:\n    body.zero_grad(set_to_none=True)",
+        ),
+    ],
+)
+def test_who_also_unfreezes_keeps_gradients_then(tmp_path: Path, freeze: str, dropped: str) -> None:
+    done = fixed_script(tmp_path, zeroed(freeze))
+    assert zeroed(freeze + dropped).partition("optimizer.zero_grad")[0] in done.text

@@ -75,3 +75,40 @@ def test_an_attribute_that_may_hold_none_yet(tmp_path: Path) -> None:
     lines.insert(13, "        self.optimizer.state.update(state)\n")
     lines.insert(12, "        state = {} if self.optimizer is None else self.optimizer.state\n")
     assert done.text == "".join(lines)
+
+
+STAGES = """\
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
+model.requires_grad_(False)
+model[4].requires_grad_(True)
+first = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
+model(torch.randn(16, 4)).square().mean().backward()
+first.step()
+model[2].requires_grad_(True)
+second = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
+model(torch.randn(16, 4)).square().mean().backward()
+second.step()
+model[0].requires_grad_(True)
+third = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
+model(torch.randn(16, 4)).square().mean().backward()
+third.step()
+"""
+
+
+def test_each_stage_takes_over(tmp_path: Path) -> None:
+    lines = STAGES.splitlines(keepends=True)
+    lines.insert(15, "third.state.update(second.state)\n")
+    lines.insert(11, "second.state.update(first.state)\n")
+    assert fixed_script(tmp_path, STAGES, unsafe=True).text == "".join(lines)
+
+
+def test_each_stage_takes_over_under_one_name(tmp_path: Path) -> None:
+    text = STAGES.replace("first", "optimizer").replace("second", "optimizer").replace("third", "optimizer")
+    lines = text.splitlines(keepends=True)
+    for number in (14, 10):
+        lines.insert(number + 1, "optimizer.state.update(state)\n")
+        lines.insert(number, "state = optimizer.state\n")
+    assert fixed_script(tmp_path, text, unsafe=True).text == "".join(lines)

@@ -36,3 +36,14 @@ def test_once_it_has_begun_the_schedule_is_told_of_the_group(tmp_path: Path) -> 
     schedule.lr_lambdas.append(schedule.lr_lambdas[-1])"""
     done = fixed_script(tmp_path, stepping(SETUP + LAMBDA, epoch), unsafe=True)
     assert done.text == stepping(SETUP + LAMBDA, epoch + told)
+
+
+def test_a_helper_is_told_nothing_of_the_schedule_of_its_caller(tmp_path: Path) -> None:
+    helper = "def join(optimizer):\n" + "".join(f"    {line}\n" for line in JOIN.splitlines()) + "\n\n"
+    told = """
+    optimizer.param_groups[-1]["initial_lr"] = optimizer.param_groups[-1]["lr"]
+    schedule.base_lrs.append(optimizer.param_groups[-1]["initial_lr"])
+    schedule.lr_lambdas.append(schedule.lr_lambdas[-1])"""
+    epoch = "if epoch == 2:\n    join(optimizer)"
+    done = fixed_script(tmp_path, stepping(helper + SETUP + LAMBDA, epoch), unsafe=True)
+    assert done.text == stepping(helper + SETUP + LAMBDA, epoch + told)

@@ -25,6 +25,8 @@ VALUES: dict[str, str] = {
     "modules in themselves": "from torch.nn import *\nx = Sequential(Linear(2, 2))\nx.x = x\n"
     "y = ModuleList([x, x])\n",
     "objects in themselves": "class A: pass\nx, y = A(), A()\nx.x, x.y, y.x = x, y, x\n",
+    "objects that double": "class A: pass\nx, y = A(), A()\n"
+    "for i in range(60):\n    a = A()\n    a.x, a.y = x, x\n    x, y = a, [a, a]\n",
     "large numbers": "x, y = 10 ** 1200, -(7 ** 1200)\n",
     "odd numbers": "x, y = float('nan'), 3j\n",
     "many digits": f"x = y = 0x{'F' * 100_000}\n",
