@@ -56,8 +56,8 @@ PLAIN_LOOP = TESTED_LOOP.replace(" and not module.weight.requires_grad", "")
 
 
 def script(setup: str, epoch: str, *, construction: str = "", methods: str = "", functions: str = "") -> str:
-    """`setup` stands between the loading of the model and the making of the optimizer, `epoch` before the step
-    in the training loop; `construction` and `methods` belong to the model's class.
+    """`setup` stands between the loading of the model and the making of the optimizer, `epoch` before the
+    step in the training loop; `construction` and `methods` belong to the model's class.
     """
     network = NETWORK.format(construction=indented(construction, 2), methods=indented(methods, 1))
     loop = f"for epoch in range(3):{indented(epoch + STEP, 1)}\n"

@@ -109,8 +109,8 @@ def test_a_few_frozen_blocks_are_named(tmp_path: Path, setup: str, before: str, 
     [
         # An option decides, or it does not last: the flags tell which layers are frozen.
         f"if len(sys.argv) > 1:{indented(FROZEN, 1)}\n",
-        "kept = sys.argv[1:] or ['head']\nfor name, p in model.named_parameters():\n"
-        "    p.requires_grad = name.split('.')[0] in ('body', *kept)\n",
+        "def freeze(net, kept):\n    for name, p in net.named_parameters():\n"
+        "        p.requires_grad = name.split('.')[0] in kept\n\n\nfreeze(model, ['body', 'head'])\n",
         f"{FROZEN}model = nn.DataParallel(model)\n",
     ],
 )
@@ -159,11 +159,9 @@ def test_the_class_that_froze_a_part_of_itself_keeps_it_in_eval(tmp_path: Path) 
     def text(more: str) -> str:
         frozen = "self.stem.requires_grad_(False)\n"
         network = script("", "model.train()\n", construction=frozen)
-        return network.replace("\n\n    def forward", f"\n{indented(more, 1)}\n    def forward")
+        return network.replace("\n\n    def forward", f"{indented(more, 1)}\n\n    def forward")
 
-    override = (
-        "\ndef train(self, mode=True):\n    super().train(mode)\n    self.stem.eval()\n    return self\n"
-    )
+    override = "\ndef train(self, mode=True):\n    super().train(mode)\n    self.stem.eval()\n    return self"
     done = fixed_script(tmp_path, text(""))
     assert done.text == text(override)
     assert done.titles == ("override `train()` in `Net`, which keeps `stem` in eval",)
