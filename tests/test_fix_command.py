@@ -121,6 +121,14 @@ def test_diff_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_a_diff_takes_no_form_feed_for_the_end_of_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("train.py").write_text("x = 1  # noqa: FRZ101\n\f\ny = 2  # a\fb")
+    assert fix("--diff") == 1
+    head = "--- train.py\n+++ train.py\n@@ -1,3 +1,3 @@\n"
+    body = "-x = 1  # noqa: FRZ101\n+x = 1\n \f\n y = 2  # a\fb\n\\ No newline at end of file\n"
+    assert capsys.readouterr().out == head + body
+
+
 @pytest.mark.parametrize("stem", ["\ufeff", "# coding: utf-8\n", '"""Näheres: \u4e2d"""\n\f\n'])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("tail", ["", "\n# the end"])

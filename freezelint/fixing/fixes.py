@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from freezelint.source.files.project import shown_path
 
 _MOST_ROUNDS = 10
 _COMMENTS = "FRZ001"
+# A form feed, which `str.splitlines` takes for one, ends no line.
+_LINE_END = re.compile(r"(?<=\n)(?=.)|(?<=\r)(?=[^\n])", re.DOTALL)
 _GRAVITY = ("error", "warning", "info")
 _Place = tuple[str, str, int | None, int]
 
@@ -121,9 +124,9 @@ def write_all(fixed: Fixed) -> Iterator[tuple[str, str]]:
 
 def _difference(path: str, before: Drafts, after: Drafts) -> Iterator[str]:
     shown = shown_path(Path(path))
-    old, new = before.text(path).splitlines(keepends=True), after.text(path).splitlines(keepends=True)
+    old, new = (_LINE_END.split(drafts.text(path)) for drafts in (before, after))
     for line in difflib.unified_diff(old, new, shown, shown):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        yield line if line.endswith(("\n", "\r")) else f"{line}\n\\ No newline at end of file\n"
 
 
 def _fix(proven: Proven, before: Drafts) -> Fix:

@@ -8,14 +8,14 @@ from tests.story import Story, at, norm, plain
 
 
 def calibrated(
-    batches: int | None, momentum: float | None = 0.1, reset: int | None = 0, set_by: int | None = None
+    batches: int | None, momentum: float | None = 0.1, reset: int | None = 0, times_set: int = 0
 ) -> Story:
     """Statistics reset on line 5, calibrated over some batches, and frozen by eval mode on line 9."""
     story = Story()
     story.event("statistics-reset", 5)
-    if set_by is not None:
-        story.event("norm-set", 7)
-    settings = {"reset": reset, "batches_since_reset": batches, "set_by": set_by}
+    for line in range(6, 6 + times_set):
+        story.event("norm-set", line, modules=((0, "bn"),), name="momentum")
+    settings = {"reset": reset, "batches_since_reset": batches, "set_by": times_set or None}
     story.model({"bn": norm(momentum, settings=settings), "fc": plain()})
     story.freeze("bn")
     story.optimizer("fc")
@@ -51,7 +51,7 @@ def test_silent_when_no_reset_was_seen() -> None:
 
 def test_silent_when_the_momentum_was_put_back_after_the_calibration() -> None:
     """Nobody knows at which it was calibrated: with `momentum=None`, if its author knows what to do."""
-    story = calibrated(3, set_by=1)
+    story = calibrated(3, times_set=2)
     story.step()
     assert silent(story)
 
@@ -89,6 +89,12 @@ def test_calibrated_over_too_few_batches() -> None:
         "value still weighs 73%; calibrate with `momentum=None` (an exact average) or with at least 44 "
         "batches"
     )
+
+
+def test_a_momentum_that_was_set_once_is_the_one_of_the_calibration() -> None:
+    story = calibrated(3, times_set=1)
+    story.step()
+    assert not silent(story)
 
 
 def test_the_boundary_is_one_percent() -> None:

@@ -23,7 +23,9 @@ def check(trace: Trace) -> Iterator[Fault]:
                 if state is None or not state.ran or state.training is not False or module.norm is None:
                     continue
                 reset = trace.event(module.norm.reset)
-                if reset is not None and reset.steps_before <= step.index and _initial_weight(module.norm):
+                if reset is None or reset.steps_before > step.index or _is_put_back(trace, model, module):
+                    continue
+                if _initial_weight(module.norm):
                     found.setdefault((model.index, module.path), (step, model, module))
     groups: dict[object, list[tuple[Step, Model, Module]]] = {}
     for entry in found.values():
@@ -36,6 +38,17 @@ def check(trace: Trace) -> Iterator[Fault]:
         yield _fault(trace, group)
 
 
+def _is_put_back(trace: Trace, model: Model, module: Module) -> bool:
+    """Whether the momentum was set more than once, the last time after the reset, and batches came: then it
+    may have been another one for the calibration, and nobody knows which.
+    """
+    norm = module.norm
+    if norm is None or not norm.batches_since_reset or norm.set_by is None or norm.set_by < (norm.reset or 0):
+        return False
+    where = (model.index, module.path)
+    return sum(where in event.modules for event in trace.events_of("norm-set")) > 1
+
+
 def _initial_weight(norm: Norm) -> float | None:
     """The share of the initial value in the statistics, where it is known and too large."""
     batches = norm.batches_since_reset
@@ -43,9 +56,8 @@ def _initial_weight(norm: Norm) -> float | None:
         return None
     if batches == 0:
         return 1.0
-    # Cumulative averaging is exact; and what was set since the reset need not be what the calibration ran at.
-    if not norm.momentum or (norm.set_by is not None and norm.set_by > (norm.reset or 0)):
-        return None
+    if not norm.momentum:
+        return None  # cumulative averaging is exact; a momentum of 0 may have been set after the calibration
     weight = float((1 - norm.momentum) ** batches)
     return weight if weight > _NEGLIGIBLE else None
 

@@ -157,4 +157,8 @@ def _writes_a_constant(script: Script, statement: ast.stmt) -> bool:
             values += node.args
     loops = [outer for outer in script.parents(statement) if isinstance(outer, _Loop)]
     bound = {name for loop in loops if goes_over_modules(loop) for name in names_in(loop.target)}
-    return all(isinstance(value, ast.Constant) or names_in(value) & bound for value in values)
+    return all(
+        isinstance(value, ast.Constant)
+        or (names_in(value) & bound and all(_is_constant(script, name) for name in names_in(value) - bound))
+        for value in values
+    )

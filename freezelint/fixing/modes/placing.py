@@ -96,7 +96,7 @@ def _written_loops(script: Script) -> Iterator[ast.For]:
 def _definition(script: Script, first_use: ast.stmt, name: str, loop: NormLoop) -> Edit:
     lines = [
         f"def {name}(model):",
-        '\t"""Frozen norm layers keep their statistics: `train()` must not make them follow the new data."""',
+        '\t"""Undo `train()` for frozen norm layers: their statistics must not change."""',
         *(f"\t{line}" for line in loop.lines("model", "module")),
     ]
     top = first_use

@@ -122,9 +122,20 @@ def _in_the_loop(scene: Scene, meeting: _Meeting, before: Location | None) -> It
     put, step = _child(script, loop, meeting.put), _child(script, loop, meeting.step)
     if isinstance(put, ast.If) and put is not step and put is not meeting.put:
         yield _mend(name, "after the validation", (_after_validation(script, meeting, name),))
-    start = step if put is not step and put.lineno < step.lineno else loop.body[0]
-    edits = [script.before(start, [f"{name}.train()"]), *_moved(script, loop, before, name)]
+    edits = [_in_its_body(meeting, loop, name, put, step), *_moved(script, loop, before, name)]
     yield _mend(name, "where each round of the loop begins", tuple(edits))
+
+
+def _in_its_body(meeting: _Meeting, loop: _Loop, name: str, put: ast.stmt, step: ast.stmt) -> Edit:
+    """At its beginning; where the validation comes first, behind it."""
+    script = meeting.script
+    if put is step or put.lineno > step.lineno:
+        return script.before(loop.body[0], [f"{name}.train()"])
+    if not meeting.put_is_here:
+        return script.after(put, [f"{name}.train()"])
+    behind = loop.body[loop.body.index(put) + 1 :]
+    first = next((each for each in behind if "zero_grad" in script.text(each)), step)
+    return script.before(first, [f"{name}.train()"])
 
 
 def _after_validation(script: Script, meeting: _Meeting, name: str) -> Edit:
@@ -156,8 +167,12 @@ def _called(scene: Scene, meeting: _Meeting, before: Location | None) -> str:
         if location is None or location.path != script.path:
             continue
         statement = script.statement_at(location)
-        if statement is None or (script.function_of(statement) or script.tree) is not scope:
+        if statement is None:
             continue
+        here = (script.function_of(statement) or script.tree) is scope
+        beside = script.class_of(statement) is not None and script.class_of(statement) is script.class_of(
+            meeting.put
+        )
         for node in ast.walk(statement):
             if (
                 isinstance(node, ast.Call)
@@ -165,14 +180,14 @@ def _called(scene: Scene, meeting: _Meeting, before: Location | None) -> str:
                 and node.func.attr in ("train", "eval")
             ):
                 value = bare(node.func.value)
-                if is_plain(value):
+                if is_plain(value) and (here or (beside and script.text(value).startswith("self."))):
                     return script.text(value)
     return _name_at(scene, script, meeting.put)
 
 
 def _name_at(scene: Scene, script: Script, statement: ast.stmt) -> str:
     model = _model_name(scene)
-    for name in (model, f"self.{model}"):
+    for name in (f"self.{model}", model):
         if is_in_scope(script, name, statement):
             return name
     raise NoPlaceError("the model has no name where it is trained")

@@ -33,5 +33,6 @@ def mends(scene: Scene) -> Iterator[Mend]:
     elif before:
         span = replace(where, column=len(before) + 1, end_column=len(line) + 1)
     else:
-        span = replace(where, column=1, end_line=where.line + 1, end_column=1)
+        line_number = scene.here.line_of(where)
+        span = scene.here.remove_lines(line_number, line_number).location
     yield Mend("remove the comment", (Edit(span, ""),))

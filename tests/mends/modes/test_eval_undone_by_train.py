@@ -61,7 +61,8 @@ def test_in_another_function_it_is_called_on_what_is_called_the_model_there(tmp_
 
 
 def test_a_function_that_does_more_is_not_called_again(tmp_path: Path) -> None:
-    build = "def build(net):\n    net.stem.eval()\n    net.stem.requires_grad_(False)\n    print(len(sys.argv))\n\n\n"
+    freeze = "    net.stem.eval()\n    net.stem.requires_grad_(False)\n"
+    build = f"def build(net):\n{freeze}    print(len(sys.argv))\n\n\n"
     setup = "build(model)\n"
     done = fixed_script(tmp_path, script(setup, "model.train()\n", functions=build))
     assert done.text == script(setup, "model.train()\nmodel.stem.eval()\n", functions=build)

@@ -139,7 +139,7 @@ def test_the_loop_is_written_once_in_a_file(tmp_path: Path) -> None:
     setup = f"if len(sys.argv) < 5:{indented(FROZEN, 1)}\n"
     helper = (
         "def keep_frozen_norms_in_eval(model):\n"
-        '    """Frozen norm layers keep their statistics: `train()` must not make them follow the new data."""'
+        '    """Undo `train()` for frozen norm layers: their statistics must not change."""'
         f"{indented(TESTED_LOOP, 1)}\n\n\n"
     )
     before = script(f"{setup}model.train()\n", "if epoch:\n    validate(model)\n", functions=functions)
@@ -209,7 +209,8 @@ def test_a_method_of_a_trainer_calls_its_own_model(tmp_path: Path) -> None:
             + "class Loop:\n    def __init__(self, model):\n        self.model = model\n"
             "        self.optimizer = torch.optim.SGD(model.head.parameters(), lr=0.1)\n\n"
             f"    def run(self):\n        self.model.train()\n{more}"
-            "        self.model(torch.randn(4, 3, 8, 8)).sum().backward()\n        self.optimizer.step()\n\n\n"
+            "        self.model(torch.randn(4, 3, 8, 8)).sum().backward()\n"
+            "        self.optimizer.step()\n\n\n"
             f"{LOADED}{FROZEN}model.body.requires_grad_(False)\nloop = Loop(model)\nloop.run()\nloop.run()\n"
         )
 
@@ -280,7 +281,10 @@ def test_the_trainer_of_transformers_is_derived_from(tmp_path: Path) -> None:
 
 
 def test_a_trainer_of_the_script_s_own_is_extended(tmp_path: Path) -> None:
-    own = "class Mine(Trainer):\n    def compute_loss(self, model, inputs, **kwargs):\n{}        return model(**inputs).loss\n\n\n"
+    own = (
+        "class Mine(Trainer):\n    def compute_loss(self, model, inputs, **kwargs):\n{}"
+        "        return model(**inputs).loss\n\n\n"
+    )
     done = fixed_script(tmp_path, TRAINER.format(definition=own.format(""), name="Mine"))
     line = "        self.model.resnet.eval()\n"
     assert done.text == TRAINER.format(definition=own.format(line), name="Mine")
@@ -329,7 +333,8 @@ def test_a_loop_in_another_module_is_mended_there_for_any_model(tmp_path: Path) 
     )
     (tmp_path / "engine.py").write_text(ENGINE)
     (tmp_path / "train.py").write_text(
-        f"{main}batches = [(torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 0, 1]))]\nfit(model, optimizer, batches)\n"
+        f"{main}batches = [(torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 0, 1]))]\n"
+        "fit(model, optimizer, batches)\n"
     )
     done = mended(tmp_path, "engine.py", "train.py")
     loop = indented(TESTED_LOOP.replace("model.modules", "net.modules"), 1)

@@ -48,7 +48,8 @@ def test_a_teacher_in_eval_stays_as_it_is(tmp_path: Path) -> None:
             f'teacher = network(16)\n{STUDENT}teacher.load_state_dict(torch.load("t.pt"))\n'
             'teacher = teacher.to("cpu")\nfor p in teacher.parameters():\n    p.requires_grad = False\n',
             f'teacher = network(16)\n{STUDENT}teacher.load_state_dict(torch.load("t.pt"))\n'
-            'teacher = teacher.to("cpu")\nfor p in teacher.parameters():\n    p.requires_grad = False\nteacher.eval()\n',
+            'teacher = teacher.to("cpu")\nfor p in teacher.parameters():\n    p.requires_grad = False\n'
+            "teacher.eval()\n",
         ),
         (
             "teacher, student = network(16), nn.Linear(4, 2)\n",

@@ -57,16 +57,18 @@ def test_eval_from_start_to_end_is_a_decision(tmp_path: Path) -> None:
         ),
         (
             f"model.train()\nprint(1)\nfor epoch in range(3):\n{STEP}    model.eval()\n    print(2)\n",
-            f"model.train()\nprint(1)\nfor epoch in range(3):\n    model.train()\n{STEP}    model.eval()\n    print(2)\n",
+            f"model.train()\nprint(1)\nfor epoch in range(3):\n    model.train()\n{STEP}    model.eval()\n"
+            "    print(2)\n",
         ),
         (  # the validation comes first
             f"{VALIDATE}model.train()\nfor epoch in range(3):\n    validate(model)\n{STEP}",
             f"{VALIDATE}for epoch in range(3):\n    validate(model)\n    model.train()\n{STEP}",
         ),
         (  # between two epochs, in a loop over batches
-            f"{VALIDATE}model.train()\nfor step in range(9):\n{STEP}    if step % 3 == 2:\n        validate(model)\n",
-            f"{VALIDATE}model.train()\nfor step in range(9):\n{STEP}    if step % 3 == 2:\n        validate(model)\n"
-            "        model.train()\n",
+            f"{VALIDATE}model.train()\nfor step in range(9):\n{STEP}"
+            "    if step % 3 == 2:\n        validate(model)\n",
+            f"{VALIDATE}model.train()\nfor step in range(9):\n{STEP}"
+            "    if step % 3 == 2:\n        validate(model)\n        model.train()\n",
         ),
         (  # a function that trains, and is handed the model
             f"{VALIDATE}{TRAIN.format('')}model.train()\nfor epoch in range(3):\n"
@@ -88,7 +90,8 @@ def test_a_trainer_calls_it_on_its_own_model(tmp_path: Path) -> None:
             f"{HEAD}class Loop:\n    def __init__(self, model):\n        self.model = model\n"
             "        self.model.train()\n\n    def check(self):\n        self.model.eval()\n"
             "        self.model(torch.randn(4, 4))\n\n    def run(self):\n        for epoch in range(3):\n"
-            f"{inner}            optimizer.zero_grad()\n            self.model(torch.randn(4, 4)).sum().backward()\n"
+            f"{inner}            optimizer.zero_grad()\n"
+            "            self.model(torch.randn(4, 4)).sum().backward()\n"
             "            optimizer.step()\n            self.check()\n\n\nLoop(model).run()\n"
         )
 

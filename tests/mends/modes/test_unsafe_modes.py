@@ -18,11 +18,14 @@ for layer in model.stem.modules():
 
 @pytest.mark.parametrize("code", ["FRZ103", "FRZ104", "FRZ106"])
 def test_without_unsafe_fixes_nothing_changes(tmp_path: Path, code: str) -> None:
-    setup = {"FRZ103": FROZEN + SETTING, "FRZ104": "model.body.requires_grad_(False)\n"}.get(code, "")
-    epoch = (
-        "model.train()\nmodel.stem.eval()\n" if code == "FRZ106" else "model.train()\nmodel.body[1].eval()\n"
-    )
-    text = script(setup, epoch)
+    both = "model.stem.requires_grad_(False)\nmodel.body.requires_grad_(False)\n"
+    setup = {"FRZ103": FROZEN + SETTING, "FRZ104": both, "FRZ106": ""}[code]
+    kept = {
+        "FRZ103": "",
+        "FRZ104": "model.stem.eval()\nmodel.body[1].eval()\n",
+        "FRZ106": "model.stem.eval()\n",
+    }
+    text = script(setup, f"model.train()\n{kept[code]}")
     done = fixed_script(tmp_path, text, extend=(code,))
     assert done.text == text
     assert code in done.refused

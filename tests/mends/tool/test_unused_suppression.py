@@ -38,3 +38,8 @@ def test_only_the_idle_codes_go(tmp_path: Path, comment: str, fixed: str) -> Non
     done = fixed_script(tmp_path, SCRIPT.format(comment=comment))
     assert done.text == SCRIPT.format(comment=fixed)
     assert done.applied == ("FRZ001",)
+
+
+@pytest.mark.parametrize(("before", "after"), [("x = 1\n# noqa: FRZ201", "x = 1"), ("# noqa: FRZ201", "")])
+def test_a_comment_that_ends_the_file(tmp_path: Path, before: str, after: str) -> None:
+    assert fixed_script(tmp_path, before).text == after
