@@ -114,8 +114,8 @@ def calibrate(
     for name, norm in norms.items():
         if not pooled[norm].is_finite:
             raise ValueError(
-                f"what reaches `{name}` is not finite: look for NaN or overflow in the preprocessing, and for "
-                "half precision"
+                f"what reaches `{name}` is not finite: look for NaN or overflow in the preprocessing, and "
+                "for half precision"
             )
     with torch.no_grad():
         for norm, statistics in pooled.items():

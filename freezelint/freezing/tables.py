@@ -61,7 +61,7 @@ class Summary:
 
     @property
     def memory(self) -> int:
-        """Bytes of all parameters and buffers."""
+        """Bytes of the parameters and buffers in all rows; buffers outside of every block are in none."""
         return sum(row.memory for row in self.rows)
 
     def __str__(self) -> str:

@@ -342,3 +342,12 @@ def test_the_framework_is_named_where_it_is_missing(without: Callable[..., str])
     assert "freezelint.integrations.transformers needs transformers with torch and accelerate" in without(
         "freezelint.integrations.transformers", "transformers"
     )
+
+
+def test_the_model_gets_its_train_back_after_a_training_that_failed() -> None:
+    model = torch.nn.Linear(2, 2)
+    callback = KeepFrozenInEvalCallback()
+    callback.on_train_begin(model=model)  # and no end, since an exception was raised
+    callback.on_train_begin(model=model)
+    callback.on_train_end()
+    assert "train" not in vars(model)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from tests.source.silence import assert_silent, reading, told
@@ -355,3 +357,76 @@ def test_saliency_maps_of_a_frozen_model() -> None:
         saliency = images.grad.abs()
     """)
     assert told(found) == []
+
+
+def test_groups_by_the_number_of_dimensions() -> None:
+    assert_silent("""
+        model = nn.Sequential(nn.Embedding(100, 32), nn.Linear(32, 32), nn.LayerNorm(32))
+        decayed = [p for p in model.parameters() if p.dim() >= 2]
+        others = [p for p in model.parameters() if p.dim() < 2]
+        optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.1}, {"params": others}], lr=3e-4)
+        for words in loader:
+            loss = model(words).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """)
+
+
+def test_a_tower_of_clip_by_the_names_of_transformers_4() -> None:
+    """Textual inversion trains the embedding of the words alone."""
+    assert_silent("""
+        from transformers import CLIPTextModel
+        encoder = CLIPTextModel.from_pretrained("openai/clip-vit-large-patch14")
+        encoder.text_model.encoder.requires_grad_(False)
+        encoder.text_model.final_layer_norm.requires_grad_(False)
+        encoder.text_model.embeddings.position_embedding.requires_grad_(False)
+        optimizer = torch.optim.AdamW(encoder.get_input_embeddings().parameters(), lr=5e-4)
+        encoder.train()
+        for words, wanted in loader:
+            loss = F.mse_loss(encoder(words).last_hidden_state, wanted)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        """
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--first", choices=["layer3", "layer4", "fc"], default="layer4")
+        first = parser.parse_args().first
+        """,
+        """
+        import click
+        @click.command()
+        @click.option("--first", type=click.Choice(["layer3", "layer4", "fc"]), default="layer4")
+        def chosen(first):
+            return first
+        first = chosen()
+        """,
+    ],
+)
+def test_an_option_is_none_of_the_words_that_it_does_not_take(options: str) -> None:
+    """Nobody can say `--first conv1`, so nobody trains everything at one rate."""
+    assert_silent(
+        textwrap.dedent(options)
+        + textwrap.dedent("""
+        model = torchvision.models.resnet18(weights="DEFAULT")
+        model.fc = nn.Linear(512, 2)
+        trained = False
+        for name, child in model.named_children():
+            trained = trained or name == first
+            child.requires_grad_(trained)
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+        for images, labels in loader:
+            model.eval()
+            loss = F.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """)
+    )

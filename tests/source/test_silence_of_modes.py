@@ -402,3 +402,27 @@ def test_frozen_flags_in_a_script_that_only_evaluates() -> None:
             print((model(x).argmax(1) == y).float().mean())
     """)
     assert told(found) == []
+
+
+def test_normalising_with_the_batch_while_adapting_at_test_time() -> None:
+    """TENT drops the statistics altogether, and trains scale and shift: that is no freeze."""
+    assert_silent("""
+        model = torchvision.models.resnet18(weights="DEFAULT")
+        model.train()
+        model.requires_grad_(False)
+        adapted = []
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.requires_grad_(True)
+                module.track_running_stats = False
+                module.running_mean = None
+                module.running_var = None
+                adapted += [module.weight, module.bias]
+        optimizer = torch.optim.Adam(adapted, lr=1e-3)
+        for images in loader:
+            output = model(images)
+            loss = -(output.softmax(1) * output.log_softmax(1)).sum(1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    """)

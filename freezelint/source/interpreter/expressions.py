@@ -52,7 +52,7 @@ def _as_assumed(machine: Machine, value: Value) -> Value:
     if not assumed or not isinstance(value, Unknown) or value.text not in assumed:
         return value
     here = Unknown(value.text, assumed[value.text], late=value.late)
-    here.attributes = value.attributes
+    here.attributes, here.allowed = value.attributes, value.allowed
     return here
 
 

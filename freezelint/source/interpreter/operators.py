@@ -270,6 +270,8 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
     if isinstance(left, Library) or isinstance(right, Library):
         # A name of a library may be a setting: what it is equal to nobody knows.
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+    if isinstance(op, (ast.Eq, ast.NotEq)) and (_excluded(left, right) or _excluded(right, left)):
+        return isinstance(op, ast.NotEq)
     if isinstance(left, Unknown) or isinstance(right, Unknown):
         late = any(isinstance(part, Unknown) and part.late for part in (left, right))
         left, right, measures = measured(machine.decisions, op, left, right, machine.location())
@@ -278,6 +280,8 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         result.falling = late and _falls(op, left, right)
         if isinstance(left, Unknown) and isinstance(right, _PLAIN) and isinstance(op, (ast.Eq, ast.NotEq)):
             result.equals = (left.text, right, isinstance(op, ast.Eq))
+        elif isinstance(right, Unknown) and isinstance(left, _PLAIN) and isinstance(op, (ast.Eq, ast.NotEq)):
+            result.equals = (right.text, left, isinstance(op, ast.Eq))
         return result
     if _uncertain(left) or _uncertain(right):
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
@@ -287,6 +291,13 @@ def compare(machine: Machine, op: ast.cmpop, left: Value, right: Value) -> Value
         return bool(compute(left, right))
     except Exception:
         return Unknown(f"{text_of(left)} {sign} {text_of(right)}")
+
+
+def _excluded(option: Value, word: Value) -> bool:
+    """Whether an option takes certain words only, and this is none of them."""
+    allowed = option.allowed if isinstance(option, Unknown) else ()
+    # A default need not be among them.
+    return bool(allowed) and isinstance(word, str) and word not in (*allowed, known(option))
 
 
 def _falls(op: ast.cmpop, left: Value, right: Value) -> bool:

@@ -48,8 +48,8 @@ class Unknown:
     is the same value.
     """
 
-    __slots__ = ("attributes", "choices", "equals", "falling", "hint", "late", "measures", "opposite",
-        "returned", "text")  # fmt: skip
+    __slots__ = ("allowed", "attributes", "choices", "equals", "falling", "hint", "late", "measures",
+        "opposite", "returned", "text")  # fmt: skip
 
     def __init__(self, text: str = "", hint: Value = MISSING, *, late: bool = False) -> None:
         self.text = text[:120]
@@ -66,6 +66,8 @@ class Unknown:
         self.opposite: Unknown | None = None
         # Of an option that takes several words: what each of them may be.
         self.choices: tuple[Value, ...] = ()
+        # Of an option that takes one of some words: these.
+        self.allowed: tuple[Value, ...] = ()
         # What something unknown returned, or what is computed from that: it may have a graph that nobody
         # sees.
         self.returned = False

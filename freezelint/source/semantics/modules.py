@@ -125,6 +125,9 @@ def write(machine: Machine, module: Module, name: str, value: Value) -> None:
     else:
         module.attributes[name] = value
         _note_setting(machine, module, name, value)
+    if name == "running_mean" and value is None and module.norm is not None:
+        # Test-time adaptation: there are no statistics left to hold still.
+        module.norm.has_statistics = False
     settle(module)
 
 

@@ -63,18 +63,21 @@ def add_argument(machine: Machine, call: Call) -> Value:
         destination = chosen.lstrip("-").replace("-", "_")
     positional = bool(names) and not names[0].startswith("-")
     default = _default(machine, call, positional)
-    _options(call.owner)[destination] = _of_several(machine, call, default)
+    _take(machine, call, destination, default)
     return Unknown(destination)
 
 
-def _of_several(machine: Machine, call: Call, default: Value) -> Value:
-    """An option that takes any of some words is unknown with these; any other is its default."""
-    choices = elements(machine, call.kwargs.get("choices", ()))
-    if not choices or known(call.kwargs.get("nargs", None)) not in ("*", "+"):
-        return default
+def _take(machine: Machine, call: Call, name: str, default: Value) -> None:
+    """An option that takes one or several of some words is unknown with these; any other is its default."""
+    options = _options(call.owner)
+    choices = elements(machine, call.kwargs.get("choices", ())) or []
+    several = known(call.kwargs.get("nargs", None)) in ("*", "+")
+    words = all(isinstance(choice, str) for choice in choices) and "nargs" not in call.kwargs
     option = Unknown("", default)
-    option.choices = tuple(choices[:_MOST_CHOICES])
-    return option
+    option.choices = tuple(choices[:_MOST_CHOICES]) if several else ()
+    # Options of several commands are taken together: two of one name may take different words.
+    option.allowed = tuple(choices) if words and name not in options else ()
+    options[name] = option if option.choices or option.allowed else default
 
 
 def _default(machine: Machine, call: Call, positional: bool) -> Value:
@@ -134,7 +137,7 @@ def get_default(machine: Machine, call: Call) -> Value:
     """The default of an option."""
     name = known(call.get(1, "dest", None))
     found = _options(call.owner).get(name, None) if isinstance(name, str) else MISSING
-    found = found.hint if isinstance(found, Unknown) and found.choices else found
+    found = found.hint if isinstance(found, Unknown) and (found.choices or found.allowed) else found
     return Unknown("default") if found is MISSING else found
 
 
@@ -154,13 +157,13 @@ def hinted(options: dict[str, Value], text: str, exact: bool = False) -> dict[st
     """Options as the script sees them."""
     found: dict[str, Value] = {}
     for name, default in options.items():
-        choices = default.choices if isinstance(default, Unknown) else ()
-        default = default.hint if choices else default
+        choices, allowed = (default.choices, default.allowed) if isinstance(default, Unknown) else ((), ())
+        default = default.hint if isinstance(default, Unknown) and (choices or allowed) else default
         if isinstance(default, (Function, Class, Unknown, Instance)) or (exact and default is not MISSING):
             found[name] = default
         else:
             option = found[name] = Unknown(f"{text}.{name}", default)
-            option.choices = choices
+            option.choices, option.allowed = choices, allowed
     return found
 
 

@@ -79,16 +79,30 @@ def option(machine: Machine, call: Call) -> Value:
         required = machine.truth(known(call.kwargs.get("required", False)))
         default = None if required is False else MISSING
 
+    kind = call.kwargs.get("type", None)
+    words = kind.attributes.get("choices", ()) if isinstance(kind, Instance) else ()
+    allowed = words if isinstance(words, tuple) and not {"multiple", "nargs"} & call.kwargs.keys() else ()
+
     def decorate(machine: Machine, later: Call) -> Value:
         target = later.args[0] if later.args else None
         if isinstance(target, Function) and names:
             plain = [name for name in names if not name.startswith("-")]
             longest = max(names, key=lambda name: (name.startswith("--"), len(name)))
             name = (plain or [longest])[-1].partition("/")[0].lstrip("-").replace("-", "_").lower()
-            target.defaults[name] = Unknown(name, default)
+            value = target.defaults[name] = Unknown(name, default)
+            value.allowed = allowed
         return target
 
     return Intrinsic("option", decorate)
+
+
+@function("click.Choice")
+def choice(machine: Machine, call: Call) -> Value:
+    """`click.Choice(["head", "all"])`: the words that an option takes."""
+    words = machine.elements(call.get(0, "choices", ())) or []
+    exact = machine.truth(call.get(1, "case_sensitive", True))
+    plain = exact is True and all(isinstance(word, str) for word in words)
+    return Instance(None, {"choices": tuple(words) if plain else ()}, kind="click.Choice")
 
 
 @function(

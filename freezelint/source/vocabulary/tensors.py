@@ -349,6 +349,8 @@ def number(machine: Machine, tensor: Tensor, call: Call) -> Value:
         return _count(tensor)
     if call.name == "size" and isinstance(tensor, Parameter):
         return _sizes(tensor, call)
+    if call.name in ("dim", "ndimension") and isinstance(tensor, Parameter):
+        return dimensions(machine, tensor)
     if call.name in ("argmax", "eq", "ne", "gt", "lt", "ge", "le", "long", "int", "bool"):
         return Tensor(text=call.name)
     return Unknown(f"{tensor.text or 'tensor'}.{call.name}()")

@@ -50,6 +50,16 @@ def base_model_prefix(machine: Machine, module: Module) -> Value:
     return checkpoints.prefix_of(module) or Unknown("base_model_prefix")
 
 
+@attribute(Module, "text_model", "vision_model")
+def nested_tower(machine: Machine, module: Module) -> Value:
+    """What transformers 4 wraps once more in CLIP's towers: `CLIPTextModel.text_model.encoder`."""
+    kind = {"TextModel", "TextModelWithProjection", "VisionModel", "VisionModelWithProjection"}
+    name = next((name for name in ("CLIP", "Siglip") if module.class_name.startswith(name)), "")
+    if not name or not _is_of_transformers(module) or module.class_name[len(name) :] not in kind:
+        return NotImplemented
+    return module
+
+
 @method(
     Module,
     *("gradient_checkpointing_enable", "gradient_checkpointing_disable", "tie_weights", "init_weights"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -360,3 +361,26 @@ def test_a_variable_of_the_loop_s_name_is_not_overwritten(tmp_path: Path) -> Non
         .replace("for module", "for layer")
     )
     assert done.text == script(setup, f"model.train()\n{loop}print(module)\n")
+
+
+def test_a_notebook_keeps_everything_else(tmp_path: Path) -> None:
+    cells = [
+        f"{NETWORK.format(construction='', methods='')}{LOADED}{FROZEN}",
+        "%matplotlib inline\n" + OPTIMIZER,
+    ]
+    loop = f"for epoch in range(3):{indented('model.train()' + chr(10) + STEP, 1)}\n"
+
+    def notebook(loop: str) -> str:
+        sources = [
+            {"cell_type": "code", "metadata": {}, "outputs": [], "source": text.splitlines(True)}
+            for text in (*cells, loop)
+        ]
+        return json.dumps(
+            {"cells": sources, "metadata": {"kept": 1}, "nbformat": 4, "nbformat_minor": 5}, indent=1
+        )
+
+    (tmp_path / "train.ipynb").write_text(notebook(loop))
+    done = mended(tmp_path, "train.ipynb")
+    assert done.text == notebook(
+        loop.replace("    model.train()\n", "    model.train()\n    model.stem.eval()\n")
+    )
