@@ -76,7 +76,7 @@ def test_only_what_is_selected_is_measured(capsys: pytest.CaptureFixture[str]) -
 def test_it_is_told_in_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     _, told = measured(capsys, "train.py:build")
     assert "\nCorrecting FRZ301 " in told
-    assert told.splitlines()[-2].endswith(", measured on the CPU")
+    assert told.splitlines()[-3].endswith(", measured on the CPU")
 
 
 def test_a_clean_step_has_nothing_to_measure(capsys: pytest.CaptureFixture[str]) -> None:
