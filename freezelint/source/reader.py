@@ -113,6 +113,7 @@ class _Reader:
         self._file, self._project, self._tree = file, project, tree
         self._defines = not in_full and not signs_of(file, tree).in_body()  # and does nothing else
         self._ticks, self._most_ticks = 0, MOST_TICKS
+        self._cut_short = False  # the latest run over the body did not come to its end
         self._until = time.thread_time() + MOST_SECONDS
         self._limits: dict[tuple[str, str], Limit] = {}
         self._world: World | None = None  # as it is after the body, where each fragment starts
@@ -161,6 +162,9 @@ class _Reader:
         if len(self._thresholds.middles) > met:
             usual = self._run(entry, {})
         yield usual
+        if self._cut_short and not entry.is_fragment:  # other paths would be, too, at twice the time
+            self._limit("some conditions", "the script is too long to follow both sides of any")
+            return
         tried = {_key({})}
         settled_before = self._started_with if entry.is_fragment else frozenset()
         queue = self._turned(usual, {}, settled_before)
@@ -220,7 +224,8 @@ class _Reader:
         if entry.is_fragment:
             self._guard(machine, lambda: entries.run_fragment(machine, entry))
         else:
-            self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=True))
+            body = self._guard(machine, lambda: entries.run_body(machine, self._tree, as_script=True))
+            self._cut_short = not body
         traces: list[Trace] = []
         self._guard(machine, lambda: traces.append(trace_of(machine)))
         trace = traces[0] if traces else Trace("source", self._file.path)
