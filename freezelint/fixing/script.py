@@ -39,12 +39,13 @@ class Script:
 
     def node_at(self, location: Location, kind: type[Node]) -> Node | None:
         """The node of this kind that the location spans; where only its line is known (Python before 3.11
-        tells running programs no columns), the only one that begins on it.
+        tells running programs no columns), the only one that begins on it and is not part of another.
         """
         line = self.line_of(location)
         found = [node for node in self._by_line.get(line, ()) if isinstance(node, kind)]
         if location.end_column is None and location.column <= 1:
-            return found[0] if len(found) == 1 else None
+            outermost = [node for node in found if not any(outer in found for outer in self.parents(node))]
+            return outermost[0] if len(outermost) == 1 else None
         exact = [node for node in found if self._spans(node, location)]
         return exact[0] if exact else None
 
